@@ -1,0 +1,2 @@
+//! Bytes of a Go executable in, facts out.
+#![forbid(unsafe_code)]

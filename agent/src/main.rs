@@ -1,0 +1,2 @@
+//! The `goroscope` binary.
+fn main() {}

@@ -1,0 +1,2 @@
+//! `cargo xtask COMMAND`: the project's chores.
+fn main() {}
