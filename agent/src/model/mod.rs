@@ -1,0 +1,9 @@
+//! The nouns on the arrows: what rooms hand to each other. Knows no room, no kernel, no sink.
+
+pub mod plan;
+pub mod report;
+pub mod target;
+
+pub use plan::{Probe, ProbePlan, Refusal};
+pub use report::{AgentReport, Count, FamilyMode, FamilyReport, GroupReport, ProcessReport, Report, SiteReport, Sites, TargetState};
+pub use target::{Identity, Slot, Target};

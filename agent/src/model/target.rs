@@ -1,0 +1,45 @@
+//! One Go process under observation, and the names it goes by.
+
+use std::{path::PathBuf, time::SystemTime};
+
+use goroscope_abi::ProcessKey;
+
+/// Index of an attached executable in the kernel's `EXECUTABLES` map. Never 0: that means unknown there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(pub u32);
+
+/// The labels that processes are summed by. Empty ones are absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity {
+    /// The executable's base name.
+    pub process: String,
+    /// Full container id (64 hex digits), where the process is in a container.
+    pub container: Option<String>,
+    /// systemd unit, where there is one and no container.
+    pub unit: Option<String>,
+    /// Only with `--per-process`.
+    pub pid: Option<u32>,
+}
+
+/// One Go process under observation.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Which life of which pid.
+    pub key: ProcessKey,
+    /// The names it is summed and shown under.
+    pub identity: Identity,
+    /// The executable as the process names it (`readlink /proc/PID/exe`, in its mount namespace).
+    pub exe: PathBuf,
+    /// When the process started, from /proc/PID/stat.
+    pub started_at: SystemTime,
+    /// Runtime address minus ELF virtual address, 0 when the executable is not position independent.
+    pub load_bias: u64,
+}
+
+impl Target {
+    /// The pid in the agent's pid namespace.
+    #[must_use]
+    pub const fn pid(&self) -> u32 {
+        self.key.tgid
+    }
+}
