@@ -4,3 +4,4 @@
 //! `attribution`, `metrics`, `admin`; `app` builds and owns them. ARCHITECTURE.md has the map.
 
 pub mod model;
+pub mod tracer;

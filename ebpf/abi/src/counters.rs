@@ -35,7 +35,7 @@ impl Family {
     }
 }
 
-/// What one probe counts: the index into [`Counters::hits`], and the low byte of an attach cookie.
+/// What one probe counts: the index into [`Counters::hits`], and the low byte of an attach cookie ([`crate::cookie`]).
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {

@@ -24,17 +24,19 @@ pub struct Executable {
     pub gate: u32,
     /// How many of `library` are in use.
     pub ranges: u32,
+    /// Offset of `sched.bp` in `runtime.g`, in bytes; 0 when unknown: then a goroutine's creator is not walked beyond its caller.
+    pub g_sched_bp: u64,
     /// Text of `runtime`, `time`, `context`, `reflect` and `internal`: sorted, disjoint. A caller in there is walked over.
     pub library: [TextRange; LIBRARY_RANGES_MAX],
 }
 
 impl Default for Executable {
     fn default() -> Self {
-        Self { gate: 0, ranges: 0, library: [TextRange::default(); LIBRARY_RANGES_MAX] }
+        Self { gate: 0, ranges: 0, g_sched_bp: 0, library: [TextRange::default(); LIBRARY_RANGES_MAX] }
     }
 }
 
-const _: () = assert!(size_of::<Executable>() == 8 + 16 * LIBRARY_RANGES_MAX);
+const _: () = assert!(size_of::<Executable>() == 16 + 16 * LIBRARY_RANGES_MAX);
 #[cfg(feature = "user")]
 // SAFETY: repr(C), integers only, no padding (asserted above), any bit pattern is valid.
 #[expect(unsafe_code, reason = "aya asks for Pod on map values")]

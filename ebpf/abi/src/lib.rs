@@ -14,3 +14,9 @@ pub use drops::Drop;
 pub use executable::{Executable, LIBRARY_RANGES_MAX, TextRange};
 pub use process::{ProcessInfo, ProcessKey, SiteKey};
 pub use record::{Record, RecordKind};
+
+/// The attach cookie of a probe: its kind in the low byte, the executable's slot above.
+#[must_use]
+pub const fn cookie(kind: Kind, slot: u32) -> u64 {
+    ((slot as u64) << 8) | kind as u64
+}

@@ -1,0 +1,87 @@
+//! Why the kernel side cannot be loaded or attached.
+
+use std::{error::Error, io};
+
+use rustix::io::Errno;
+use thiserror::Error;
+
+/// The kernel side cannot be loaded at all.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// A capability is missing.
+    #[error("not permitted to use BPF: goroscope needs root, or CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE (see `goroscope doctor`): {0}")]
+    NotPermitted(#[source] Box<dyn Error + Send + Sync>),
+    /// The kernel refuses for another reason.
+    #[error("this kernel does not take goroscope's programs (see `goroscope doctor`): {0}")]
+    Kernel(#[source] Box<dyn Error + Send + Sync>),
+    /// The object does not hold what this agent was built with.
+    #[error("the embedded kernel side has no `{0}`: a broken build")]
+    Object(&'static str),
+}
+
+impl LoadError {
+    /// Sorts an error of aya or of the system by whether a capability is missing.
+    pub(super) fn from<E: Error + Send + Sync + 'static>(error: E) -> Self {
+        match errno(&error) {
+            Some(Errno::PERM | Errno::ACCESS) => Self::NotPermitted(Box::new(error)),
+            _ => Self::Kernel(Box::new(error)),
+        }
+    }
+}
+
+/// An executable cannot be attached.
+#[derive(Debug, Error)]
+pub enum AttachError {
+    /// A capability is missing.
+    #[error("not permitted: {0}")]
+    NotPermitted(String),
+    /// The kernel refuses the place or the file.
+    #[error("{0}")]
+    Kernel(String),
+}
+
+impl AttachError {
+    /// The reason, as metric label.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::NotPermitted(_) => "attach_not_permitted",
+            Self::Kernel(_) => "attach_failed",
+        }
+    }
+
+    pub(super) fn from<E: Error + 'static>(error: E) -> Self {
+        let text = chain(&error);
+        match errno(&error) {
+            Some(Errno::PERM | Errno::ACCESS) => Self::NotPermitted(text),
+            _ => Self::Kernel(text),
+        }
+    }
+}
+
+/// The errno at the root of an error, if there is one.
+pub(super) fn errno(error: &(dyn Error + 'static)) -> Option<Errno> {
+    let mut at = Some(error);
+    while let Some(error) = at {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return io.raw_os_error().map(Errno::from_raw_os_error);
+        }
+        at = error.source();
+    }
+    None
+}
+
+/// An error with its causes, on one line.
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut at = error.source();
+    while let Some(cause) = at {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        at = cause.source();
+    }
+    text
+}

@@ -1,0 +1,202 @@
+//! Reads counters, sites and drops; writes processes, executables and gates.
+
+use std::{collections::BTreeMap, io, sync::Mutex};
+
+use aya::{
+    Ebpf,
+    maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap},
+};
+use goroscope_abi::{Counters, Drop, Executable, Family, KINDS, ProcessInfo, ProcessKey, SiteKey};
+use tracing::warn;
+
+use super::error::LoadError;
+use crate::model::Slot;
+
+/// One site of one process: the return address in the code that did it, and how often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Family.
+    pub family: Family,
+    /// Runtime address.
+    pub pc: u64,
+    /// Hits.
+    pub hits: u64,
+}
+
+/// Hits of one process over all CPUs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hits {
+    /// The executable's slot as the links' cookies told it, where they have any.
+    pub slot: Option<Slot>,
+    /// By kind.
+    pub by_kind: [u64; KINDS],
+}
+
+/// The kernel side's maps.
+pub struct Maps {
+    counters: Mutex<PerCpuHashMap<MapData, ProcessKey, Counters>>,
+    sites: Mutex<PerCpuHashMap<MapData, SiteKey, u64>>,
+    processes: Mutex<HashMap<MapData, u32, ProcessInfo>>,
+    executables: Mutex<Array<MapData, Executable>>,
+    drops: PerCpuArray<MapData, u64>,
+    room: BTreeMap<&'static str, u64>,
+}
+
+fn take<M: TryFrom<aya::maps::Map, Error = MapError>>(ebpf: &mut Ebpf, name: &'static str) -> Result<M, LoadError> {
+    M::try_from(ebpf.take_map(name).ok_or(LoadError::Object(name))?).map_err(LoadError::from)
+}
+
+impl Maps {
+    pub(super) fn new(ebpf: &mut Ebpf) -> Result<Self, LoadError> {
+        let mut room = BTreeMap::new();
+        for name in ["COUNTERS", "SITES", "PROCESSES", "EXECUTABLES"] {
+            let entries = match ebpf.map(name) {
+                Some(aya::maps::Map::PerCpuHashMap(map) | aya::maps::Map::HashMap(map) | aya::maps::Map::Array(map)) => map.info(),
+                _ => return Err(LoadError::Object(name)),
+            };
+            room.insert(name, u64::from(entries.map_err(LoadError::from)?.max_entries()));
+        }
+        Ok(Self {
+            counters: Mutex::new(take(ebpf, "COUNTERS")?),
+            sites: Mutex::new(take(ebpf, "SITES")?),
+            processes: Mutex::new(take(ebpf, "PROCESSES")?),
+            executables: Mutex::new(take(ebpf, "EXECUTABLES")?),
+            drops: take(ebpf, "DROPS_BY_KIND")?,
+            room,
+        })
+    }
+
+    /// How many executables can be attached at once; slots are below.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        u32::try_from(self.room.get("EXECUTABLES").copied().unwrap_or(0)).unwrap_or(u32::MAX)
+    }
+
+    /// Room of each map, in entries.
+    #[must_use]
+    pub const fn room(&self) -> &BTreeMap<&'static str, u64> {
+        &self.room
+    }
+
+    /// Tells the kernel side where a process' executable is. False when the process has another image by now.
+    ///
+    /// # Errors
+    /// The kernel's word; a full map.
+    pub fn register(&self, key: ProcessKey, slot: Slot, bias: u64) -> io::Result<bool> {
+        let mut processes = lock(&self.processes);
+        let present = match processes.get(&key.tgid, 0) {
+            Ok(info) => Some(info),
+            Err(MapError::KeyNotFound) => None,
+            Err(error) => return Err(io::Error::other(error)),
+        };
+        if present.map_or(0, |info| info.exec_ns) != key.exec_ns {
+            return Ok(false);
+        }
+        let info = ProcessInfo { exec_ns: key.exec_ns, bias, slot: slot.0, pad: 0 };
+        processes.insert(key.tgid, info, 0).map_err(io::Error::other)?;
+        Ok(true)
+    }
+
+    /// The life that a pid is in: 0 when it was exec'ed before the agent came.
+    #[must_use]
+    pub fn exec_ns(&self, tgid: u32) -> u64 {
+        lock(&self.processes).get(&tgid, 0).map_or(0, |info| info.exec_ns)
+    }
+
+    /// Describes an executable, with its gate as given.
+    ///
+    /// # Errors
+    /// The kernel's word.
+    pub fn describe(&self, slot: Slot, executable: &Executable) -> io::Result<()> {
+        lock(&self.executables).set(slot.0, executable, 0).map_err(io::Error::other)
+    }
+
+    /// Lets the probes of a family count, or not.
+    ///
+    /// # Errors
+    /// The kernel's word.
+    pub fn gate(&self, slot: Slot, family: Family, open: bool) -> io::Result<()> {
+        let mut executables = lock(&self.executables);
+        let mut executable = executables.get(&slot.0, 0).map_err(io::Error::other)?;
+        if open {
+            executable.gate |= family.bit();
+        } else {
+            executable.gate &= !family.bit();
+        }
+        executables.set(slot.0, executable, 0).map_err(io::Error::other)
+    }
+
+    /// Hits of one process: none when it had none.
+    #[must_use]
+    pub fn hits(&self, key: &ProcessKey) -> Option<Hits> {
+        lock(&self.counters).get(key, 0).ok().map(|values| sum(values.iter()))
+    }
+
+    /// Every process with hits.
+    #[must_use]
+    pub fn processes_with_hits(&self) -> Vec<ProcessKey> {
+        lock(&self.counters).keys().filter_map(Result::ok).collect()
+    }
+
+    /// Every site with hits, by process.
+    #[must_use]
+    pub fn sites(&self) -> std::collections::HashMap<ProcessKey, Vec<Site>> {
+        let mut by_process: std::collections::HashMap<ProcessKey, Vec<Site>> = std::collections::HashMap::new();
+        for (key, values) in lock(&self.sites).iter().filter_map(Result::ok) {
+            let Some(family) = Family::ALL.into_iter().find(|family| *family as u32 == key.family) else { continue };
+            let hits = values.iter().sum();
+            by_process.entry(key.process).or_default().push(Site { family, pc: key.pc, hits });
+        }
+        by_process
+    }
+
+    /// Frees what the kernel side keeps of an ended process. `sites` as last read.
+    pub fn forget(&self, key: &ProcessKey, sites: &[Site]) {
+        let mut processes = lock(&self.processes);
+        if processes.get(&key.tgid, 0).is_ok_and(|info| info.exec_ns == key.exec_ns) {
+            report(processes.remove(&key.tgid), "PROCESSES");
+        }
+        drop(processes);
+        let mut map = lock(&self.sites);
+        for site in sites {
+            let key = SiteKey { process: *key, pc: site.pc, family: site.family as u32, pad: 0 };
+            report(map.remove(&key), "SITES");
+        }
+        drop(map);
+        report(lock(&self.counters).remove(key), "COUNTERS");
+    }
+
+    /// What was lost since the start, by name.
+    #[must_use]
+    pub fn drops(&self) -> BTreeMap<&'static str, u64> {
+        let count = |drop: Drop| self.drops.get(&(drop as u32), 0).map_or(0, |values| values.iter().sum());
+        Drop::ALL.into_iter().map(|drop| (drop.name(), count(drop))).collect()
+    }
+}
+
+fn sum<'a>(values: impl Iterator<Item = &'a Counters>) -> Hits {
+    let mut hits = Hits::default();
+    for counters in values {
+        if counters.slot != 0 {
+            hits.slot = u32::try_from(counters.slot).ok().map(Slot);
+        }
+        for (total, count) in hits.by_kind.iter_mut().zip(counters.hits) {
+            *total += count;
+        }
+    }
+    hits
+}
+
+/// Removal of what is not there is no failure.
+fn report(result: Result<(), MapError>, map: &'static str) {
+    if let Err(MapError::SyscallError(error)) = &result {
+        if error.io_error.raw_os_error() != Some(libc::ENOENT) {
+            warn!(map, %error, "cannot free an entry");
+        }
+    }
+}
+
+/// A panic elsewhere does not make a map unusable.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,99 @@
+//! Loads the kernel side, attaches it, reads its maps: the only user of aya.
+//!
+//! In: probes of a plan, an open executable. Out: links (dropping one detaches), counters, records.
+//! Knows nothing of /proc, of Go, or of who a process is.
+//!
+//! Three parts with three owners, made by [`load`]: [`Maps`] (counters, processes, gates), [`Switch`] (links) and
+//! [`Records`] (the ring buffer).
+
+mod error;
+mod maps;
+mod multi;
+mod records;
+mod switch;
+
+use std::sync::Arc;
+
+use aya::{Ebpf, EbpfLoader, programs::RawTracePoint};
+use tracing::{debug, warn};
+
+pub use self::{
+    error::{AttachError, LoadError},
+    maps::{Hits, Maps, Site},
+    records::{Record, Records},
+    switch::{Link, Switch},
+};
+
+/// The kernel side, built by `cargo xtask build`.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/goroscope.bpf.o"));
+
+/// What [`load`] hands out.
+pub struct Tracer {
+    /// Counters, processes, gates.
+    pub maps: Arc<Maps>,
+    /// Makes links.
+    pub switch: Switch,
+    /// Exec, exit and hit records.
+    pub records: Records,
+    /// What this kernel does not give, for people.
+    pub losses: Vec<String>,
+    /// Programs that see processes start and end; dropped last.
+    _processes: Ebpf,
+}
+
+/// Loads the kernel side and starts to see processes.
+///
+/// # Errors
+/// A missing capability or kernel feature, named with its remedy.
+pub fn load() -> Result<Tracer, LoadError> {
+    raise_memlock();
+    let diagnostics = u8::from(tracing::enabled!(tracing::Level::DEBUG)) * 4;
+    let mut ebpf = EbpfLoader::new().override_global("AYA_LOG_LEVEL", &diagnostics, false).load(OBJECT).map_err(LoadError::from)?;
+    let mut losses = Vec::new();
+    for program in ["process_exec", "process_exit"] {
+        if let Err(error) = see_processes(&mut ebpf, program) {
+            warn!(program, %error, "no raw tracepoint: new processes are found by scanning /proc");
+            losses.push(format!("raw tracepoint {program}: {error}; new processes are found by scanning /proc"));
+        }
+    }
+    if diagnostics > 0 {
+        records::pump_diagnostics(&mut ebpf);
+    }
+    let multi = match multi::load(OBJECT, &ebpf) {
+        Ok(program) => Some(program),
+        Err(error) => {
+            debug!(%error, "no uprobe_multi links");
+            losses.push(format!("uprobe_multi links (Linux 6.6): {error}; perf links are used, which attach slower"));
+            None
+        }
+    };
+    let records = Records::new(&mut ebpf)?;
+    let maps = Arc::new(Maps::new(&mut ebpf)?);
+    let (switch, processes) = match multi {
+        Some(program) => (Switch::multi(program), ebpf),
+        None => return perf(ebpf, maps, records, losses),
+    };
+    Ok(Tracer { maps, switch, records, losses, _processes: processes })
+}
+
+fn see_processes(ebpf: &mut Ebpf, name: &'static str) -> Result<(), LoadError> {
+    let program: &mut RawTracePoint = ebpf.program_mut(name).ok_or(LoadError::Object(name))?.try_into().map_err(LoadError::from)?;
+    program.load().map_err(LoadError::from)?;
+    let tracepoint = match name {
+        "process_exec" => "sched_process_exec",
+        _ => "sched_process_exit",
+    };
+    program.attach(tracepoint).map_err(LoadError::from)?;
+    Ok(())
+}
+
+/// Before Linux 5.11 maps are accounted to RLIMIT_MEMLOCK; afterwards this changes nothing.
+fn raise_memlock() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let unlimited = Rlimit { current: None, maximum: None };
+    if setrlimit(Resource::Memlock, unlimited).is_err() {
+        // Without CAP_SYS_RESOURCE the hard limit is the most that can be had.
+        let maximum = getrlimit(Resource::Memlock).maximum;
+        let _ = setrlimit(Resource::Memlock, Rlimit { current: maximum, maximum });
+    }
+}

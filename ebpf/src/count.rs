@@ -1,0 +1,118 @@
+//! What every hit does: find the process, count the kind, count the site.
+
+use aya_ebpf::{
+    bindings::BPF_NOEXIST,
+    helpers::{bpf_get_current_pid_tgid, generated::bpf_ktime_get_ns},
+    programs::ProbeContext,
+};
+use goroscope_abi::{
+    Counters, Drop, Executable, Kind, ProcessInfo, ProcessKey, Record, RecordKind, SiteKey, record::HITS_PER_RECORD,
+};
+
+use crate::{
+    emit, goabi,
+    maps::{COUNTERS, EXECUTABLES, PROCESSES, SITES},
+    site,
+};
+
+/// Counts one hit of `kind`. `slot` is the executable as the link's cookie told it, 0 where links have no cookie.
+#[inline(always)]
+pub(crate) fn hit(ctx: &ProbeContext, kind: Kind, slot: u32) {
+    if !goabi::passed_stack_check(ctx) {
+        return;
+    }
+    let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    // SAFETY: a map value; the agent replaces it whole.
+    let process = unsafe { PROCESSES.get_ptr(tgid).map(|info| *info) }.unwrap_or_default();
+    let executable = if process.slot == 0 { None } else { EXECUTABLES.get(process.slot) };
+    if let Some(executable) = executable {
+        // A second link that reaches the same inode by another name must not count its hits again.
+        let second_link = slot != 0 && slot != process.slot;
+        if second_link || executable.gate & kind.family().bit() == 0 {
+            return;
+        }
+    }
+    let key = ProcessKey { exec_ns: process.exec_ns, tgid, pad: 0 };
+    count(key, kind, slot);
+    if kind.has_site() {
+        count_site(ctx, key, kind, &process, executable);
+    }
+}
+
+/// Adds one to the process' counter, which the first hit makes.
+#[inline(always)]
+fn count(key: ProcessKey, kind: Kind, slot: u32) {
+    let Some(counters) = COUNTERS.get_ptr_mut(key).or_else(|| {
+        // Another CPU may be first: then its entry serves.
+        let _ = COUNTERS.insert(key, Counters::default(), u64::from(BPF_NOEXIST));
+        COUNTERS.get_ptr_mut(key)
+    }) else {
+        emit::lost(Drop::CountersFull);
+        return;
+    };
+    // SAFETY: a live per-CPU map value; `kind` is below KINDS; the increment is atomic.
+    let hits = unsafe {
+        (*counters).slot = u64::from(slot);
+        let hits = &raw mut (*counters).hits[kind as usize];
+        emit::add_one(hits);
+        *hits
+    };
+    if hits % HITS_PER_RECORD == 0 {
+        emit::record(Record {
+            // SAFETY: no arguments.
+            time_ns: unsafe { bpf_ktime_get_ns() },
+            exec_ns: key.exec_ns,
+            tgid: key.tgid,
+            kind: RecordKind::Hits as u32,
+            family: kind.family() as u32,
+            pad: 0,
+        });
+    }
+}
+
+/// Adds one to the counter of the code that did it.
+#[inline(always)]
+fn count_site(ctx: &ProbeContext, process: ProcessKey, kind: Kind, info: &ProcessInfo, executable: Option<&Executable>) {
+    let Some(pc) = caller(ctx, kind, info, executable) else {
+        emit::lost(Drop::SiteUnread);
+        return;
+    };
+    let key = SiteKey { process, pc, family: kind.family() as u32, pad: 0 };
+    let Some(hits) = SITES.get_ptr_mut(key).or_else(|| {
+        let _ = SITES.insert(key, 0, u64::from(BPF_NOEXIST));
+        SITES.get_ptr_mut(key)
+    }) else {
+        emit::lost(Drop::SitesFull);
+        return;
+    };
+    emit::add_one(hits);
+}
+
+/// The return address in the code that did it; in its library caller while the process is not known yet.
+#[inline(always)]
+fn caller(ctx: &ProbeContext, kind: Kind, info: &ProcessInfo, executable: Option<&Executable>) -> Option<u64> {
+    if matches!(kind, Kind::GoroutineStart) {
+        // newproc1(fn, callergp, callerpc) runs on g0: the creator's own frames hang on callergp.
+        let pc = goabi::argument_2(ctx);
+        let Some(executable) = executable else { return Some(pc) };
+        let frame = creator_frame(executable, goabi::argument_1(ctx), pc).unwrap_or(0);
+        return Some(site::outside_library(executable, info, pc, frame));
+    }
+    let pc = goabi::return_address(ctx)?;
+    let Some(executable) = executable else { return Some(pc) };
+    Some(site::outside_library(executable, info, pc, goabi::caller_frame(ctx)))
+}
+
+/// The frame pointer of the function that holds the `go` statement: saved, with newproc's frame below it, in the
+/// creating goroutine when it switched to g0. None where the layout is unknown or the frame is another one.
+#[inline(always)]
+fn creator_frame(executable: &Executable, creator: u64, pc: u64) -> Option<u64> {
+    if executable.g_sched_bp == 0 {
+        return None;
+    }
+    let newproc = goabi::word(creator.wrapping_add(executable.g_sched_bp))?;
+    if goabi::word(newproc.wrapping_add(8))? != pc {
+        return None;
+    }
+    goabi::word(newproc)
+}
