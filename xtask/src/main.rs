@@ -7,6 +7,7 @@ mod paths;
 mod result;
 mod setup;
 mod step;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,7 @@ struct Cli {
 enum Command {
     Setup(setup::Args),
     Build(build::Args),
+    Tidy(tidy::Args),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Setup(args) => setup::run(&args, yes),
         Command::Build(args) => build::run(&args, yes),
+        Command::Tidy(args) => tidy::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
