@@ -1,2 +1,40 @@
-//! Bytes of a Go executable in, facts out.
+//! Bytes of a Go executable in, facts out: version, build info, the runtime functions worth observing with their stack
+//! checks, the text ranges of the standard library, and frames for program counters.
+//!
+//! Input noun: [`Source`], the bytes of an executable file. Output noun: [`GoBinary`], or a [`Refusal`] that says why there
+//! is none. The crate must not know: files and processes (the caller implements `Source`), probes, live memory.
+//!
+//! Executables are hostile input: every size is bounded by [`Limits`], every offset is checked, nothing panics, and the work
+//! for one executable is at most a few passes over its bytes.
 #![forbid(unsafe_code)]
+
+mod analyse;
+mod buildinfo;
+mod disasm;
+mod elf;
+mod events;
+mod limits;
+mod moduledata;
+mod names;
+mod notes;
+mod pclntab;
+mod recover;
+mod refusal;
+mod relocations;
+mod source;
+mod symbolize;
+mod version;
+
+pub use analyse::{Function, GoBinary, Linkage, Moduledata, Pclntab, VersionSource, analyse, analyse_for};
+pub use buildinfo::{BuildInfo, Module};
+pub use disasm::{PROLOGUE_BYTES, Prologue, StackCheck, StackGuard, classify, return_sites};
+pub use elf::Arch;
+pub use events::{Event, WANTED, WantedFunction};
+pub use limits::{LIBRARY_RANGES_MAX, Limits};
+pub use moduledata::ModuledataLocation;
+pub use names::is_library_function;
+pub use pclntab::PclntabLocation;
+pub use refusal::Refusal;
+pub use source::{FileOffset, ReadError, Source, VirtualAddress};
+pub use symbolize::{Frame, Pc, SymbolizeError, Symbolizer};
+pub use version::{GoVersion, MAX_MINOR, MIN_MINOR, UnknownVersion};

@@ -1,0 +1,3 @@
+module example.com/goroscope/program
+
+go 1.19
