@@ -2,11 +2,14 @@
 
 mod apt;
 mod build;
+mod ci;
+mod fuzz;
 mod go;
 mod paths;
 mod result;
 mod setup;
 mod step;
+mod test;
 mod tidy;
 
 use std::process::ExitCode;
@@ -31,7 +34,10 @@ struct Cli {
 enum Command {
     Setup(setup::Args),
     Build(build::Args),
+    Ci(ci::Args),
     Tidy(tidy::Args),
+    Test(test::Args),
+    Fuzz(fuzz::Args),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +46,9 @@ fn main() -> ExitCode {
         Command::Setup(args) => setup::run(&args, yes),
         Command::Build(args) => build::run(&args, yes),
         Command::Tidy(args) => tidy::run(&args),
+        Command::Ci(args) => ci::run(&args, yes),
+        Command::Test(args) => test::run(&args, yes),
+        Command::Fuzz(args) => fuzz::run(&args, yes),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

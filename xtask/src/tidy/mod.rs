@@ -71,6 +71,18 @@ struct Findings {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    judge(args.quiet)
+}
+
+/// All rules on all files; warnings are listed.
+///
+/// # Errors
+/// A rule is broken.
+pub(crate) fn check() -> Result<()> {
+    judge(false)
+}
+
+fn judge(quiet: bool) -> Result<()> {
     let sources = sources()?;
     let mut found = Findings::default();
     for source in sources.iter().filter(|source| source.is_rust()) {
@@ -83,7 +95,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     edges::check(&sources, &mut found.errors)?;
     documents::check(&sources, &mut found)?;
-    if !args.quiet {
+    if !quiet {
         found.warnings.iter().for_each(|warning| step::warn(&warning.to_string()));
     }
     let summary = format!("tidy: {} files, {} errors, {} warnings", sources.len(), found.errors.len(), found.warnings.len());
