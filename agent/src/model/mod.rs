@@ -6,4 +6,4 @@ pub mod target;
 
 pub use plan::{Probe, ProbePlan, Refusal};
 pub use report::{AgentReport, Count, FamilyMode, FamilyReport, GroupReport, ProcessReport, Report, SiteReport, Sites, TargetState};
-pub use target::{Identity, Slot, Target};
+pub use target::{Identity, RuntimeAddress, Slot, Target};

@@ -3,10 +3,30 @@
 use std::{path::PathBuf, time::SystemTime};
 
 use goroscope_abi::ProcessKey;
+use goroscope_gobin::VirtualAddress;
 
 /// Index of an attached executable in the kernel's `EXECUTABLES` map. Never 0: that means unknown there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(pub u32);
+
+/// An address inside a running process: an ELF virtual address plus the load bias of that process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuntimeAddress(pub u64);
+
+impl RuntimeAddress {
+    /// How far the process' image lies above its ELF addresses, when this is where `address` is in the process. Wraps: an
+    /// image may be linked above where it is loaded.
+    #[must_use]
+    pub const fn bias_from(self, address: VirtualAddress) -> u64 {
+        self.0.wrapping_sub(address.0)
+    }
+
+    /// This address as the ELF file numbers it, in a process with this load bias.
+    #[must_use]
+    pub const fn to_virtual(self, load_bias: u64) -> VirtualAddress {
+        VirtualAddress(self.0.wrapping_sub(load_bias))
+    }
+}
 
 /// The labels that processes are summed by. Empty ones are absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
