@@ -3,6 +3,7 @@
 //! Read the rooms in the order of the data: `discovery`, `analysis`, `plan`, `tracer`, `budget`, `collect`, `symbolize`,
 //! `attribution`, `metrics`, `admin`; `app` builds and owns them. ARCHITECTURE.md has the map.
 
+pub mod analysis;
 pub mod attribution;
 pub mod discovery;
 pub mod model;

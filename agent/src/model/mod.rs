@@ -1,9 +1,13 @@
 //! The nouns on the arrows: what rooms hand to each other. Knows no room, no kernel, no sink.
 
+pub mod executable;
+pub mod features;
 pub mod plan;
 pub mod report;
 pub mod target;
 
+pub use executable::{Executable, ExecutableId, Inode};
+pub use features::Features;
 pub use plan::{Probe, ProbePlan, Refusal};
 pub use report::{AgentReport, Count, FamilyMode, FamilyReport, GroupReport, ProcessReport, Report, SiteReport, Sites, TargetState};
 pub use target::{Identity, RuntimeAddress, Slot, Target};
