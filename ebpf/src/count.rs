@@ -33,29 +33,37 @@ pub(crate) fn hit(ctx: &ProbeContext, kind: Kind, slot: u32) {
         }
     }
     let key = ProcessKey { exec_ns: process.exec_ns, tgid, pad: 0 };
-    count(key, kind, slot);
-    if kind.has_site() {
-        count_site(ctx, key, kind, &process, executable);
-    }
-}
-
-/// Adds one to the process' counter, which the first hit makes.
-#[inline(always)]
-fn count(key: ProcessKey, kind: Kind, slot: u32) {
-    let Some(counters) = COUNTERS.get_ptr_mut(key).or_else(|| {
-        // Another CPU may be first: then its entry serves.
-        let _ = COUNTERS.insert(key, Counters::default(), u64::from(BPF_NOEXIST));
-        COUNTERS.get_ptr_mut(key)
-    }) else {
+    let Some(counters) = counters_of(key) else {
         emit::lost(Drop::CountersFull);
         return;
     };
-    // SAFETY: a live per-CPU map value; `kind` is below KINDS; the increment is atomic.
+    count(counters, key, kind, slot);
+    if kind.has_site() {
+        if let Err(drop) = count_site(ctx, key, kind, &process, executable) {
+            // SAFETY: a live per-CPU map value.
+            emit::add_one_of(unsafe { &raw mut (*counters).unsited }, kind);
+            emit::lost(drop);
+        }
+    }
+}
+
+/// The process' counters on this CPU, which its first hit makes.
+#[inline(always)]
+fn counters_of(key: ProcessKey) -> Option<*mut Counters> {
+    COUNTERS.get_ptr_mut(key).or_else(|| {
+        // Another CPU may be first: then its entry serves.
+        let _ = COUNTERS.insert(key, Counters::default(), u64::from(BPF_NOEXIST));
+        COUNTERS.get_ptr_mut(key)
+    })
+}
+
+/// Adds one to the process' counter, and tells the agent now and then.
+#[inline(always)]
+fn count(counters: *mut Counters, key: ProcessKey, kind: Kind, slot: u32) {
+    // SAFETY: a live per-CPU map value.
     let hits = unsafe {
         (*counters).slot = u64::from(slot);
-        let hits = &raw mut (*counters).hits[kind as usize];
-        emit::add_one(hits);
-        *hits
+        *emit::add_one_of(&raw mut (*counters).hits, kind)
     };
     if hits % HITS_PER_RECORD == 0 {
         emit::record(Record {
@@ -72,20 +80,21 @@ fn count(key: ProcessKey, kind: Kind, slot: u32) {
 
 /// Adds one to the counter of the code that did it.
 #[inline(always)]
-fn count_site(ctx: &ProbeContext, process: ProcessKey, kind: Kind, info: &ProcessInfo, executable: Option<&Executable>) {
-    let Some(pc) = caller(ctx, kind, info, executable) else {
-        emit::lost(Drop::SiteUnread);
-        return;
-    };
-    let key = SiteKey { process, pc, family: kind.family() as u32, pad: 0 };
-    let Some(hits) = SITES.get_ptr_mut(key).or_else(|| {
+fn count_site(
+    ctx: &ProbeContext,
+    process: ProcessKey,
+    kind: Kind,
+    info: &ProcessInfo,
+    executable: Option<&Executable>,
+) -> Result<(), Drop> {
+    let pc = caller(ctx, kind, info, executable).ok_or(Drop::SiteUnread)?;
+    let key = SiteKey { process, pc, kind: kind as u32, pad: 0 };
+    let hits = SITES.get_ptr_mut(key).or_else(|| {
         let _ = SITES.insert(key, 0, u64::from(BPF_NOEXIST));
         SITES.get_ptr_mut(key)
-    }) else {
-        emit::lost(Drop::SitesFull);
-        return;
-    };
-    emit::add_one(hits);
+    });
+    emit::add_one(hits.ok_or(Drop::SitesFull)?);
+    Ok(())
 }
 
 /// The return address in the code that did it; in its library caller while the process is not known yet.

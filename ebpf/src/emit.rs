@@ -2,7 +2,7 @@
 
 use core::arch::asm;
 
-use goroscope_abi::{Drop, Record};
+use goroscope_abi::{Drop, KINDS, Kind, Record};
 
 use crate::maps::{DROPS_BY_KIND, RECORDS};
 
@@ -24,6 +24,23 @@ pub(crate) fn lost(what: Drop) {
     if let Some(slot) = DROPS_BY_KIND.get_ptr_mut(what as u32) {
         add_one(slot);
     }
+}
+
+/// Adds one to the slot of `kind` in a per-CPU array.
+#[inline(always)]
+pub(crate) fn add_one_of(slots: *mut [u64; KINDS], kind: Kind) -> *mut u64 {
+    let mut index = kind as usize;
+    // The compiler knows that a kind is below KINDS and would drop the comparison that the verifier wants to see.
+    // SAFETY: changes nothing, as there are fewer than 16 kinds.
+    unsafe { asm!("{index} &= 15", index = inout(reg) index) };
+    let slot = if index < KINDS {
+        // SAFETY: below the array's length.
+        unsafe { slots.cast::<u64>().add(index) }
+    } else {
+        slots.cast::<u64>()
+    };
+    add_one(slot);
+    slot
 }
 
 /// Adds one to a per-CPU slot. Atomic, because a uprobe's program may be preempted by another one on the same CPU.

@@ -1,12 +1,16 @@
 //! Reads counters, sites and drops; writes processes, executables and gates.
 
-use std::{collections::BTreeMap, io, sync::Mutex};
+use std::{
+    collections::{BTreeMap, HashMap as StdHashMap},
+    io,
+    sync::Mutex,
+};
 
 use aya::{
     Ebpf,
     maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap},
 };
-use goroscope_abi::{Counters, Drop, Executable, Family, KINDS, ProcessInfo, ProcessKey, SiteKey};
+use goroscope_abi::{Counters, Drop, Executable, Family, KINDS, Kind, ProcessInfo, ProcessKey, SiteKey};
 use tracing::warn;
 
 use super::error::LoadError;
@@ -15,8 +19,8 @@ use crate::model::Slot;
 /// One site of one process: the return address in the code that did it, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Site {
-    /// Family.
-    pub family: Family,
+    /// What it did.
+    pub kind: Kind,
     /// Runtime address.
     pub pc: u64,
     /// Hits.
@@ -24,12 +28,16 @@ pub struct Site {
 }
 
 /// Hits of one process over all CPUs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hits {
     /// The executable's slot as the links' cookies told it, where they have any.
     pub slot: Option<Slot>,
     /// By kind.
     pub by_kind: [u64; KINDS],
+    /// Those that are under no site, by kind.
+    pub unsited: [u64; KINDS],
+    /// By CPU and kind.
+    pub by_cpu: Vec<[u64; KINDS]>,
 }
 
 /// The kernel side's maps.
@@ -140,12 +148,14 @@ impl Maps {
 
     /// Every site with hits, by process.
     #[must_use]
-    pub fn sites(&self) -> std::collections::HashMap<ProcessKey, Vec<Site>> {
-        let mut by_process: std::collections::HashMap<ProcessKey, Vec<Site>> = std::collections::HashMap::new();
-        for (key, values) in lock(&self.sites).iter().filter_map(Result::ok) {
-            let Some(family) = Family::ALL.into_iter().find(|family| *family as u32 == key.family) else { continue };
-            let hits = values.iter().sum();
-            by_process.entry(key.process).or_default().push(Site { family, pc: key.pc, hits });
+    pub fn sites(&self) -> StdHashMap<ProcessKey, Vec<Site>> {
+        // By key first: an iteration over a map that others change may show an entry twice.
+        let entries: StdHashMap<SiteKey, u64> =
+            lock(&self.sites).iter().filter_map(Result::ok).map(|(key, values)| (key, values.iter().sum())).collect();
+        let mut by_process: StdHashMap<ProcessKey, Vec<Site>> = StdHashMap::new();
+        for (key, hits) in entries {
+            let Some(kind) = Kind::from_number(key.kind) else { continue };
+            by_process.entry(key.process).or_default().push(Site { kind, pc: key.pc, hits });
         }
         by_process
     }
@@ -159,7 +169,7 @@ impl Maps {
         drop(processes);
         let mut map = lock(&self.sites);
         for site in sites {
-            let key = SiteKey { process: *key, pc: site.pc, family: site.family as u32, pad: 0 };
+            let key = SiteKey { process: *key, pc: site.pc, kind: site.kind as u32, pad: 0 };
             report(map.remove(&key), "SITES");
         }
         drop(map);
@@ -183,6 +193,10 @@ fn sum<'a>(values: impl Iterator<Item = &'a Counters>) -> Hits {
         for (total, count) in hits.by_kind.iter_mut().zip(counters.hits) {
             *total += count;
         }
+        for (total, count) in hits.unsited.iter_mut().zip(counters.unsited) {
+            *total += count;
+        }
+        hits.by_cpu.push(counters.hits);
     }
     hits
 }

@@ -15,6 +15,8 @@ mod switch;
 use std::sync::Arc;
 
 use aya::{Ebpf, EbpfLoader, programs::RawTracePoint};
+#[cfg(test)]
+use goroscope_abi::ProcessKey;
 use tracing::{debug, warn};
 
 pub use self::{
@@ -37,8 +39,6 @@ pub struct Tracer {
     pub records: Records,
     /// What this kernel does not give, for people.
     pub losses: Vec<String>,
-    /// Programs that see processes start and end; dropped last.
-    _processes: Ebpf,
 }
 
 /// Loads the kernel side and starts to see processes.
@@ -69,11 +69,8 @@ pub fn load() -> Result<Tracer, LoadError> {
     };
     let records = Records::new(&mut ebpf)?;
     let maps = Arc::new(Maps::new(&mut ebpf)?);
-    let (switch, processes) = match multi {
-        Some(program) => (Switch::multi(program), ebpf),
-        None => return perf(ebpf, maps, records, losses),
-    };
-    Ok(Tracer { maps, switch, records, losses, _processes: processes })
+    let switch = Switch::new(ebpf, multi)?;
+    Ok(Tracer { maps, switch, records, losses })
 }
 
 fn see_processes(ebpf: &mut Ebpf, name: &'static str) -> Result<(), LoadError> {
@@ -97,3 +94,6 @@ fn raise_memlock() {
         let _ = setrlimit(Resource::Memlock, Rlimit { current: maximum, maximum });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,6 @@
 //! The ring buffer's reader, and the pump of the kernel side's own diagnostics.
 
-use std::{
-    os::fd::{AsFd as _, AsRawFd as _},
-    time::Duration,
-};
+use std::{os::fd::AsFd as _, time::Duration};
 
 use aya::{
     Ebpf,
@@ -44,7 +41,7 @@ impl Records {
     /// Waits for records, at most `timeout`, and hands each to `take`. Entries that make no sense are skipped.
     pub fn wait(&mut self, timeout: Duration, mut take: impl FnMut(Record)) {
         let deadline = Timespec::try_from(timeout).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
-        let mut fds = [PollFd::from_borrowed_fd(rustix_fd(&self.0), PollFlags::IN)];
+        let mut fds = [PollFd::from_borrowed_fd(self.0.as_fd(), PollFlags::IN)];
         if let Err(error) = poll(&mut fds, Some(&deadline)) {
             if error != rustix::io::Errno::INTR {
                 warn!(%error, "cannot wait for the ring buffer");
@@ -57,10 +54,6 @@ impl Records {
             }
         }
     }
-}
-
-fn rustix_fd(ring: &RingBuf<MapData>) -> std::os::fd::BorrowedFd<'_> {
-    ring.as_fd()
 }
 
 fn decode(bytes: &[u8]) -> Option<Record> {

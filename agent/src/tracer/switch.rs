@@ -25,7 +25,6 @@ use crate::model::{Probe, Slot};
 
 /// An attachment. Dropping it detaches.
 #[derive(Debug)]
-#[expect(dead_code, reason = "held to be dropped")]
 pub enum Link {
     /// uprobe_multi.
     Multi(OwnedFd),
@@ -34,31 +33,27 @@ pub enum Link {
 }
 
 /// Makes links.
-pub struct Switch(How);
-
-enum How {
-    Multi(multi::Program),
-    /// Ebpf owns the programs; each kind has one.
-    Perf(Ebpf),
+pub struct Switch {
+    /// Owns the programs: one for each kind, and those that see processes start and end.
+    ebpf: Ebpf,
+    multi: Option<multi::Program>,
 }
 
 impl Switch {
-    pub(super) const fn multi(program: multi::Program) -> Self {
-        Self(How::Multi(program))
-    }
-
-    /// Loads one program for each kind, for kernels without multi links.
-    pub(super) fn perf(mut ebpf: Ebpf) -> Result<Self, LoadError> {
-        for kind in Kind::ALL {
-            program(&mut ebpf, kind).ok_or(LoadError::Object("uprobe"))?.load().map_err(LoadError::from)?;
+    /// Without `multi`, loads one program for each kind.
+    pub(super) fn new(mut ebpf: Ebpf, multi: Option<multi::Program>) -> Result<Self, LoadError> {
+        if multi.is_none() {
+            for kind in Kind::ALL {
+                program(&mut ebpf, kind).ok_or(LoadError::Object("uprobe"))?.load().map_err(LoadError::from)?;
+            }
         }
-        Ok(Self(How::Perf(ebpf)))
+        Ok(Self { ebpf, multi })
     }
 
     /// Whether links carry cookies and switch quickly.
     #[must_use]
     pub const fn is_multi(&self) -> bool {
-        matches!(self.0, How::Multi(_))
+        self.multi.is_some()
     }
 
     /// Attaches `probes` to the inode of `file`, in every process that maps it now or later. All or nothing.
@@ -68,21 +63,17 @@ impl Switch {
     pub fn attach(&mut self, file: &File, slot: Slot, probes: &[Probe]) -> Result<Link, AttachError> {
         // Through the open descriptor, so that it is the very inode that was analysed, deleted or not.
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-        match &mut self.0 {
-            How::Multi(program) => {
-                let path = CString::new(path).map_err(AttachError::from)?;
-                multi::attach(program, &path, slot, probes).map(Link::Multi)
-            }
-            How::Perf(ebpf) => {
-                let mut links = Vec::with_capacity(probes.len());
-                for probe in probes {
-                    let program = program(ebpf, probe.kind).ok_or_else(|| AttachError::Kernel("no such program".to_owned()))?;
-                    let id = program.attach(probe.offset.0, &path, UProbeScope::AllProcesses).map_err(AttachError::from)?;
-                    links.push(program.take_link(id).map_err(AttachError::from)?);
-                }
-                Ok(Link::Perf(links))
-            }
+        if let Some(multi) = &self.multi {
+            let path = CString::new(path).map_err(AttachError::from)?;
+            return multi::attach(multi, &path, slot, probes).map(Link::Multi);
         }
+        let mut links = Vec::with_capacity(probes.len());
+        for probe in probes {
+            let program = program(&mut self.ebpf, probe.kind).ok_or_else(|| AttachError::Kernel("no such program".to_owned()))?;
+            let id = program.attach(probe.offset.0, &path, UProbeScope::AllProcesses).map_err(AttachError::from)?;
+            links.push(program.take_link(id).map_err(AttachError::from)?);
+        }
+        Ok(Link::Perf(links))
     }
 }
 

@@ -152,9 +152,12 @@ pub struct Counters {
     pub slot: u64,
     /// Hits by [`Kind`].
     pub hits: [u64; KINDS],
+    /// Those of them that are under no site: the map was full, or the caller could not be read. Hits of a kind with
+    /// sites are the sum over its sites and this, so that total and sites can be read in one pass.
+    pub unsited: [u64; KINDS],
 }
 
-const _: () = assert!(size_of::<Counters>() == 8 + 8 * KINDS);
+const _: () = assert!(size_of::<Counters>() == 8 + 16 * KINDS);
 #[cfg(feature = "user")]
 // SAFETY: repr(C), integers only, no padding (asserted above), any bit pattern is valid.
 #[expect(unsafe_code, reason = "aya asks for Pod on map values")]

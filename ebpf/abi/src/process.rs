@@ -36,8 +36,8 @@ pub struct SiteKey {
     pub process: ProcessKey,
     /// Return address in the code that did it: a runtime address of that process.
     pub pc: u64,
-    /// [`crate::Family`] as number.
-    pub family: u32,
+    /// [`crate::Kind`] as number.
+    pub kind: u32,
     /// Zero.
     pub pad: u32,
 }

@@ -15,7 +15,7 @@ pub enum RecordKind {
 }
 
 /// After how many hits of one kind on one CPU the kernel side tells the agent. A power of two.
-pub const HITS_PER_RECORD: u64 = 4096;
+pub const HITS_PER_RECORD: u64 = 1024;
 
 /// One ring-buffer entry.
 #[repr(C)]
