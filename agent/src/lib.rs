@@ -1,10 +1,12 @@
 //! goroscope: sees inside every Go process on a host, with no code change, no rebuild and no restart.
 //!
+//! Read the rooms in the order of the data: `discovery`, `analysis`, `plan`, `tracer`, `budget`, `collect`, `symbolize`,
 //! `attribution`, `metrics`, `admin`; `app` builds and owns them. ARCHITECTURE.md has the map.
 
 pub mod analysis;
 pub mod attribution;
 pub mod budget;
+pub mod collect;
 pub mod discovery;
 pub mod model;
 pub mod tracer;

@@ -9,5 +9,5 @@ pub mod target;
 pub use executable::{Executable, ExecutableId, Inode};
 pub use features::Features;
 pub use plan::{Probe, ProbePlan, Refusal};
-pub use report::{AgentReport, Count, FamilyMode, FamilyReport, GroupReport, ProcessReport, Report, SiteReport, Sites, TargetState};
+pub use report::{AgentReport, Count, FamilyMode, FamilyReport, GroupReport, Info, ProcessReport, Report, SiteReport, Sites, TargetState};
 pub use target::{Identity, RuntimeAddress, Slot, Target};
