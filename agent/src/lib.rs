@@ -8,5 +8,6 @@ pub mod attribution;
 pub mod budget;
 pub mod collect;
 pub mod discovery;
+pub mod metrics;
 pub mod model;
 pub mod tracer;

@@ -1,0 +1,78 @@
+//! What the agent says of itself: families of [`AgentReport`], and its build.
+//!
+//! In: an [`AgentReport`]. Out: samples. Must not know: formats, observed processes.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use goroscope_abi::Drop;
+
+use super::family::{Descriptor, Families, Labels, Merge, Value};
+use crate::model::AgentReport;
+
+static PROCESSES: Descriptor = Descriptor::gauge(
+    "goroscope_agent_processes",
+    "Live Go processes that the agent knows, by state: attached (at least one family is counted) or refused (none is, see \
+     goroscope_agent_refusals).",
+);
+static EXECUTABLES: Descriptor =
+    Descriptor::gauge("goroscope_agent_executables", "Executable files with probes attached. Processes of one file share one attachment.");
+static ATTACH_FAILURES: Descriptor = Descriptor::counter(
+    "goroscope_agent_attach_failures_total",
+    "Executables whose probes were planned but that the kernel did not take, by reason.",
+);
+static EVENTS_LOST: Descriptor = Descriptor::counter(
+    "goroscope_agent_events_lost_total",
+    "What the kernel side could not keep, by reason: counters_full (hits of a new process are not counted), sites_full and site_unread \
+     (hits count in the total and in other, not under their site), processes_full, records_full (the agent scans /proc again).",
+);
+static MAP_ENTRIES: Descriptor =
+    Descriptor::gauge("goroscope_agent_bpf_map_entries", "Entries in use of a BPF map of the agent. At the maximum, new ones are lost.");
+static MAP_MAX_ENTRIES: Descriptor =
+    Descriptor::gauge("goroscope_agent_bpf_map_max_entries", "Entries that a BPF map of the agent has room for.");
+static COLLECT_DURATION: Descriptor = Descriptor::gauge(
+    "goroscope_agent_collect_duration_seconds",
+    "How long the last collection took: reading every counter from the kernel and naming new sites.",
+)
+.unit("seconds");
+static LAST_COLLECT: Descriptor = Descriptor::gauge(
+    "goroscope_agent_last_collect_timestamp_seconds",
+    "When the numbers on this page were collected, in seconds since 1970. Old means that the agent is stuck.",
+)
+.unit("seconds");
+static BUILD: Descriptor =
+    Descriptor::info("goroscope_agent_build_info", "Always 1. The agent's version and the commit it was built from.").merge(Merge::Same);
+
+/// Every family of this room.
+#[cfg(test)]
+pub(super) static ALL: [&Descriptor; 9] =
+    [&PROCESSES, &EXECUTABLES, &ATTACH_FAILURES, &EVENTS_LOST, &MAP_ENTRIES, &MAP_MAX_ENTRIES, &COLLECT_DURATION, &LAST_COLLECT, &BUILD];
+
+/// States that are always told, so that a query has its 0.
+const STATES: [&str; 2] = ["attached", "refused"];
+
+/// The agent's own families.
+pub(super) fn add(families: &mut Families, agent: &AgentReport, taken_at: SystemTime) {
+    let AgentReport { processes, refusals: _, attach_failures, lost, map_entries, collect_duration, executables, .. } = agent;
+    let mut push = |descriptor, label, name: &str, count| {
+        families.push(descriptor, Labels::default().with(label, name), Value::Count(count));
+    };
+    // What may not be there yet starts at 0: a counter born at 1 hides its first event from increase(). The real number is added.
+    STATES.iter().for_each(|state| push(&PROCESSES, "state", state, 0));
+    processes.iter().for_each(|(state, count)| push(&PROCESSES, "state", state, *count));
+    Drop::ALL.iter().for_each(|drop| push(&EVENTS_LOST, "reason", drop.name(), 0));
+    lost.iter().for_each(|(reason, count)| push(&EVENTS_LOST, "reason", reason, *count));
+    attach_failures.iter().for_each(|(reason, count)| push(&ATTACH_FAILURES, "reason", reason, *count));
+    for (map, (used, max)) in map_entries {
+        push(&MAP_ENTRIES, "map", map, *used);
+        push(&MAP_MAX_ENTRIES, "map", map, *max);
+    }
+    families.push(&EXECUTABLES, Labels::default(), Value::Count(*executables));
+    families.push(&COLLECT_DURATION, Labels::default(), Value::Float(collect_duration.as_secs_f64()));
+    let taken_at = taken_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    families.push(&LAST_COLLECT, Labels::default(), Value::Float(taken_at.as_secs_f64()));
+}
+
+/// Which agent this is.
+pub(super) fn add_build(families: &mut Families, version: &str, commit: &str) {
+    families.push(&BUILD, Labels::default().with("version", version).with("commit", commit), Value::Count(1));
+}

@@ -1,0 +1,210 @@
+//! What is counted of Go processes: families of [`GroupReport`]s and of refusals.
+//!
+//! In: a [`Report`]. Out: chunks of samples for the series limit. Must not know: formats, what the agent says of itself.
+//!
+//! A kind that a group does not have gives no series ("could not be counted" is not 0); one that it has gives one, be it 0.
+
+use std::sync::Arc;
+
+use goroscope_abi::{Family, Kind};
+
+use super::{
+    family::{Descriptor, Label, Labels, Merge, Sample, Value},
+    label,
+    limit::{Chunk, Detail},
+};
+use crate::model::{GroupReport, Identity, Report, Sites};
+
+static GOROUTINE_STARTS: Descriptor = Descriptor::counter(
+    "goroscope_goroutine_starts_total",
+    "Goroutines started: calls of runtime.newproc1, the runtime's own goroutines and coroutines included, counted from the moment \
+     that the process was attached. Exact, or an estimate where goroscope_sampling_ratio is below 1.",
+);
+static GOROUTINE_EXITS: Descriptor = Descriptor::counter(
+    "goroscope_goroutine_exits_total",
+    "Goroutines ended, counted from the moment that the process was attached. Starts that keep running away from exits are a leak. \
+     Exact, or an estimate where goroscope_sampling_ratio is below 1.",
+);
+static MAP_WRITES: Descriptor = Descriptor::counter(
+    "goroscope_map_writes_total",
+    "Writes to Go maps (m[k] = v, m[k]++): one call of a runtime.mapassign function each, by the variant that the compiler chose \
+     for the key type. An update counts like an insert; maps of the standard library count too. Exact, or an estimate where \
+     goroscope_sampling_ratio is below 1.",
+);
+static MAP_DELETES: Descriptor = Descriptor::counter(
+    "goroscope_map_deletes_total",
+    "Deletes from Go maps: calls of runtime.mapdelete functions, those on nil and empty maps and of absent keys included. Exact, or \
+     an estimate where goroscope_sampling_ratio is below 1.",
+);
+static MAP_CLEARS: Descriptor = Descriptor::counter(
+    "goroscope_map_clears_total",
+    "Go maps emptied at once: calls of runtime.mapclear, by clear(m) or by a loop that deletes every key. Exact, or an estimate where \
+     goroscope_sampling_ratio is below 1.",
+);
+static TIMER_STARTS: Descriptor = Descriptor::counter(
+    "goroscope_timer_starts_total",
+    "Timers made by time.NewTimer, AfterFunc, NewTicker and what calls them (After, Tick, context deadlines). Exact, or an estimate \
+     where goroscope_sampling_ratio is below 1.",
+);
+static TIMER_STOPS: Descriptor = Descriptor::counter(
+    "goroscope_timer_stops_total",
+    "Stops of timers and tickers: calls of Stop, also of timers that were no longer active. Exact, or an estimate where \
+     goroscope_sampling_ratio is below 1.",
+);
+static TIMER_RESETS: Descriptor = Descriptor::counter(
+    "goroscope_timer_resets_total",
+    "Resets of timers and tickers: calls of Reset. Exact, or an estimate where goroscope_sampling_ratio is below 1.",
+);
+static TIMER_FIRES: Descriptor = Descriptor::counter(
+    "goroscope_timer_fires_total",
+    "Runs of such timers and tickers; sleeps, I/O deadlines and timers of the runtime do not count. Exact, or an estimate where \
+     goroscope_sampling_ratio is below 1.",
+);
+static SLEEPS: Descriptor = Descriptor::counter(
+    "goroscope_sleeps_total",
+    "Calls of time.Sleep. Exact, or an estimate where goroscope_sampling_ratio of family timer is below 1.",
+);
+static GOROUTINE_STARTS_BY_SITE: Descriptor = Descriptor::counter(
+    "goroscope_goroutine_starts_by_site_total",
+    "goroscope_goroutine_starts_total by the function that holds the go statement: the busiest 20 by name, the rest as other. The sum \
+     over created_by is the total.",
+);
+static MAP_WRITES_BY_SITE: Descriptor = Descriptor::counter(
+    "goroscope_map_writes_by_site_total",
+    "goroscope_map_writes_total, all variants, by the function that writes (the first one outside runtime, time, context, reflect and \
+     internal): the busiest 20 by name, the rest as other. The sum over written_by is the total.",
+);
+static TIMER_STARTS_BY_SITE: Descriptor = Descriptor::counter(
+    "goroscope_timer_starts_by_site_total",
+    "goroscope_timer_starts_total by the function that makes the timer (the first one outside runtime, time, context, reflect and \
+     internal): the busiest 20 by name, the rest as other. The sum over started_by is the total.",
+);
+static SAMPLING_RATIO: Descriptor = Descriptor::gauge(
+    "goroscope_sampling_ratio",
+    "Share of time in which a family's events are counted: 1 means that its counters are exact, less that they are estimated from \
+     short random windows. The smallest where a series stands for several processes.",
+)
+.merge(Merge::Min);
+static PROCESS_INFO: Descriptor = Descriptor::info(
+    "goroscope_process_info",
+    "Always 1. What is known of the Go executable: its Go version, Go build id, main module and the module's version.",
+);
+static REFUSALS: Descriptor = Descriptor::gauge(
+    "goroscope_agent_refusals",
+    "Live Go processes of which a family (or all) cannot or may not be counted, by reason. Their series are absent, never 0; \
+     goroscope inspect PID explains.",
+);
+
+/// Every family of this room.
+#[cfg(test)]
+pub(super) static ALL: [&Descriptor; 16] = [
+    &GOROUTINE_STARTS,
+    &GOROUTINE_EXITS,
+    &MAP_WRITES,
+    &MAP_DELETES,
+    &MAP_CLEARS,
+    &TIMER_STARTS,
+    &TIMER_STOPS,
+    &TIMER_RESETS,
+    &TIMER_FIRES,
+    &SLEEPS,
+    &GOROUTINE_STARTS_BY_SITE,
+    &MAP_WRITES_BY_SITE,
+    &TIMER_STARTS_BY_SITE,
+    &SAMPLING_RATIO,
+    &PROCESS_INFO,
+    &REFUSALS,
+];
+
+/// The counter of a kind, and the value of its label `variant`.
+const fn counter(kind: Kind) -> (&'static Descriptor, &'static str) {
+    match kind {
+        Kind::GoroutineStart => (&GOROUTINE_STARTS, ""),
+        Kind::GoroutineExit => (&GOROUTINE_EXITS, ""),
+        Kind::MapAssignFast32 => (&MAP_WRITES, "fast32"),
+        Kind::MapAssignFast64 => (&MAP_WRITES, "fast64"),
+        Kind::MapAssignFaststr => (&MAP_WRITES, "faststr"),
+        Kind::MapAssignGeneric => (&MAP_WRITES, "generic"),
+        Kind::MapDelete => (&MAP_DELETES, ""),
+        Kind::MapClear => (&MAP_CLEARS, ""),
+        Kind::TimerStart => (&TIMER_STARTS, ""),
+        Kind::TimerStop => (&TIMER_STOPS, ""),
+        Kind::TimerReset => (&TIMER_RESETS, ""),
+        Kind::Sleep => (&SLEEPS, ""),
+        Kind::TimerFire => (&TIMER_FIRES, ""),
+    }
+}
+
+/// The family by site, and the label that names the site.
+const fn by_site(family: Family) -> (&'static Descriptor, &'static str) {
+    match family {
+        Family::Goroutine => (&GOROUTINE_STARTS_BY_SITE, "created_by"),
+        Family::Map => (&MAP_WRITES_BY_SITE, "written_by"),
+        Family::Timer => (&TIMER_STARTS_BY_SITE, "started_by"),
+    }
+}
+
+/// All samples of a Report's processes. Groups come in the order of their labels, whatever order the Report has.
+pub(super) fn chunks(report: &Report) -> Vec<Chunk> {
+    let mut groups: Vec<_> = report.groups.iter().collect();
+    groups.sort_by(|a, b| a.identity.cmp(&b.identity));
+    let mut chunks = Vec::with_capacity(4 * groups.len() + 1);
+    for group in groups {
+        let labels = identity_labels(&group.identity);
+        chunks.push(totals(group, &labels));
+        chunks.push(info(group, &labels));
+        chunks.extend(group.sites.iter().map(|(family, sites)| by_sites(*family, sites, &labels)));
+    }
+    chunks.push(refusals(report));
+    chunks
+}
+
+fn identity_labels(identity: &Identity) -> Arc<[Label]> {
+    let Identity { process, container, unit, pid } = identity;
+    let pid = pid.map(|pid| pid.to_string());
+    let labels = [("process", Some(process)), ("container", container.as_ref()), ("unit", unit.as_ref()), ("pid", pid.as_ref())];
+    labels.into_iter().filter_map(|(name, value)| Some((name, label::clean(value.filter(|value| !value.is_empty())?)))).collect()
+}
+
+fn totals(group: &GroupReport, labels: &Arc<[Label]>) -> Chunk {
+    let counts = group.counts.iter().map(|(kind, count)| {
+        let (descriptor, variant) = counter(*kind);
+        (descriptor, Sample { labels: Labels::shared(labels).with("variant", variant), value: Value::Count(count.value) })
+    });
+    let ratios = group.sampling_ratio.iter().filter(|(_, ratio)| group.live && ratio.is_finite()).map(|(family, ratio)| {
+        let labels = Labels::shared(labels).with("family", family.name());
+        (&SAMPLING_RATIO, Sample { labels, value: Value::Float(*ratio) })
+    });
+    Chunk { detail: Detail::Totals, samples: counts.chain(ratios).collect() }
+}
+
+fn info(group: &GroupReport, labels: &Arc<[Label]>) -> Chunk {
+    let samples = group.info.iter().filter(|_| group.live).map(|info| {
+        let labels = Labels::shared(labels)
+            .with("go_version", &info.go_version)
+            .with("build_id", &info.build_id)
+            .with("module", &info.module)
+            .with("module_version", &info.module_version);
+        (&PROCESS_INFO, Sample { labels, value: Value::Count(1) })
+    });
+    Chunk { detail: Detail::Info, samples: samples.collect() }
+}
+
+fn by_sites(family: Family, sites: &Sites, labels: &Arc<[Label]>) -> Chunk {
+    let (descriptor, label) = by_site(family);
+    let named = sites.named.iter().map(|(function, count)| (function.as_str(), *count));
+    let samples = named.chain([("other", sites.other)]).map(|(function, count)| {
+        // A function whose name could not be found has none, and must not look like the total.
+        let function = if function.is_empty() { "other" } else { function };
+        (descriptor, Sample { labels: Labels::shared(labels).with(label, function), value: Value::Count(count) })
+    });
+    Chunk { detail: Detail::Sites, samples: samples.collect() }
+}
+
+fn refusals(report: &Report) -> Chunk {
+    let samples = report.agent.refusals.iter().map(|((process, family, reason), processes)| {
+        let labels = Labels::default().with("process", process).with("family", family).with("reason", reason);
+        (&REFUSALS, Sample { labels, value: Value::Count(*processes) })
+    });
+    Chunk { detail: Detail::Info, samples: samples.collect() }
+}
