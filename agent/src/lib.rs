@@ -4,10 +4,13 @@
 //! `attribution`, `metrics`, `admin`; `app` builds and owns them. ARCHITECTURE.md has the map.
 
 pub mod analysis;
+pub mod args;
 pub mod attribution;
 pub mod budget;
 pub mod collect;
+pub mod config;
 pub mod discovery;
 pub mod metrics;
 pub mod model;
+pub mod telemetry;
 pub mod tracer;

@@ -1,0 +1,264 @@
+//! The command line: subcommands, flags, help, exit statuses.
+//!
+//! In: arguments. Out: a [`Command`], with the flags of `run` as a [`Layer`]. Must not know: what a command does.
+//!
+//! Flags are taken as text: [`crate::config`] checks them together with environment and file, in the same words.
+
+use std::{path::PathBuf, process::ExitCode, sync::LazyLock};
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+use crate::config::{Config, ConfigError, Key, Layer, Origin};
+
+/// The agent's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The commit that it was built from, where the build could tell.
+pub const COMMIT: &str = match option_env!("GOROSCOPE_COMMIT") {
+    Some(commit) => commit,
+    None => "unknown",
+};
+
+static LONG_VERSION: LazyLock<String> = LazyLock::new(|| format!("{VERSION} (commit {COMMIT})"));
+
+const EXAMPLES: &str = "Examples:
+  goroscope run                                 watch every Go process, serve http://127.0.0.1:9640/metrics
+  goroscope run --listen 0.0.0.0:9640           let Prometheus on another host scrape
+  goroscope run --pid 4711 --exact              one process, every event counted
+  goroscope inspect /usr/bin/etcd               what could be counted in an executable, and why not the rest
+  goroscope doctor                              what this kernel and these capabilities allow";
+
+/// How the program ends: one table for the code, `--help` and the documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitStatus {
+    /// Ended as asked.
+    Ok = 0,
+    /// Something failed while running.
+    Failure = 1,
+    /// A flag, variable or key is unknown or wrong.
+    Usage = 2,
+    /// Cannot listen.
+    Listen = 3,
+    /// Capabilities are missing.
+    Permission = 4,
+    /// The kernel lacks something.
+    Kernel = 5,
+}
+
+impl ExitStatus {
+    /// Every status, in the order of its number.
+    pub const ALL: [Self; 6] = [Self::Ok, Self::Failure, Self::Usage, Self::Listen, Self::Permission, Self::Kernel];
+
+    /// What it means, for `--help`.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Ok => "ended as asked (SIGTERM and Ctrl-C included)",
+            Self::Failure => "something failed while running",
+            Self::Usage => "a flag, an environment variable or a key of the file is unknown or wrong",
+            Self::Listen => "the address is taken or not on this host",
+            Self::Permission => "root, or CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE, are needed",
+            Self::Kernel => "the kernel lacks what is needed (goroscope doctor says what)",
+        }
+    }
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        Self::from(status as u8)
+    }
+}
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "goroscope",
+    version = LONG_VERSION.as_str(),
+    about = "Sees inside every Go process on this host: no code change, no rebuild, no restart",
+    after_help = EXAMPLES,
+    after_long_help = format!("{EXAMPLES}\n\n{}", exit_statuses()),
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watch every Go process and serve what is counted to Prometheus, until SIGTERM
+    Run(RunArgs),
+    /// Explain one executable: Go version, functions found, probe sites, and what is refused and why
+    Inspect(InspectArgs),
+    /// Say what this kernel and these capabilities allow, what will not be collected, and how to mend it
+    Doctor(DoctorArgs),
+}
+
+/// Flags of `run`.
+#[derive(Clone, Debug, Default, ClapArgs)]
+#[command(
+    after_help = "Every flag can also be set by its environment variable (GOROSCOPE_ and the name in capitals; lists with commas) or in
+the YAML file by its name. A flag beats the environment, the environment beats the file. Example of a file:
+
+  listen: 0.0.0.0:9640
+  exclude: ['kube*', '/opt/vendor/**']
+  log-format: json"
+)]
+pub struct RunArgs {
+    /// Where to serve /metrics, /livez, /readyz and, to this host only, /debug/processes [env: GOROSCOPE_LISTEN] [default: 127.0.0.1:9640]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<String>,
+
+    /// Where to serve /livez and /readyz too, such as an address that the kubelet reaches [env: GOROSCOPE_HEALTH_LISTEN] [default: only at --listen]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub health_listen: Option<String>,
+
+    /// Count every event, whatever that costs the processes, instead of estimating busy families from short random windows [env: GOROSCOPE_EXACT]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub exact: Option<String>,
+
+    /// Watch only this process; repeat for several [env: GOROSCOPE_PID] [default: all]
+    #[arg(long, value_name = "PID", allow_hyphen_values = true)]
+    pub pid: Vec<String>,
+
+    /// Leave processes alone whose executable's name (or, with a slash, path) matches; repeat for several [env: GOROSCOPE_EXCLUDE]
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+
+    /// Add label pid: one series a process instead of one a name and container [env: GOROSCOPE_PER_PROCESS]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub per_process: Option<String>,
+
+    /// Read settings from this YAML file [env: GOROSCOPE_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// What to log: off, error, warn, info, debug, trace, or by room: info,goroscope::tracer=debug [env: GOROSCOPE_LOG_LEVEL] [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+
+    /// Log as text or as JSON lines [env: GOROSCOPE_LOG_FORMAT] [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+}
+
+/// Flags of `inspect`.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct InspectArgs {
+    /// An executable, or the pid of a process
+    #[arg(value_name = "PATH|PID")]
+    pub target: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `doctor`.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct DoctorArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl RunArgs {
+    /// The flags together with this process's environment and the file, checked.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn config(self) -> Result<Config, ConfigError> {
+        let (layer, file) = self.into_layer();
+        Config::load(layer, file, std::env::vars_os())
+    }
+
+    /// The flags as a layer, and the file that they name.
+    fn into_layer(self) -> (Layer, Option<PathBuf>) {
+        let Self { listen, health_listen, exact, pid, exclude, per_process, config, log_level, log_format } = self;
+        let mut layer = Layer::default();
+        let single = [
+            (Key::Listen, listen),
+            (Key::HealthListen, health_listen),
+            (Key::Exact, exact),
+            (Key::PerProcess, per_process),
+            (Key::LogLevel, log_level),
+            (Key::LogFormat, log_format),
+        ];
+        for (key, value) in single.into_iter().filter_map(|(key, value)| Some((key, value?))) {
+            layer.push(key, value, Origin::Flag);
+        }
+        for (key, values) in [(Key::Pid, pid), (Key::Exclude, exclude)] {
+            values.into_iter().for_each(|value| layer.push(key, value, Origin::Flag));
+        }
+        (layer, config)
+    }
+}
+
+fn exit_statuses() -> String {
+    let lines = ExitStatus::ALL.iter().map(|status| format!("  {}  {}", *status as u8, status.meaning()));
+    format!("Exit statuses:\n{}", lines.collect::<Vec<_>>().join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn run(args: &[&str]) -> RunArgs {
+        let args = ["goroscope", "run"].iter().chain(args);
+        match Args::try_parse_from(args).unwrap().command {
+            Command::Run(run) => run,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_setting_has_a_flag_that_names_its_variable() {
+        let command = Args::command();
+        let run = command.find_subcommand("run").unwrap();
+        for key in Key::ALL {
+            let flag = run.get_arguments().find(|arg| arg.get_long() == Some(key.name())).unwrap_or_else(|| panic!("{key:?}"));
+            let help = flag.get_help().unwrap().to_string();
+            assert!(help.contains(&format!("[env: {}]", key.variable())), "{help}");
+        }
+        assert_eq!(run.get_arguments().filter(|arg| arg.get_long().is_some()).count(), Key::ALL.len() + 1, "--config is no setting");
+    }
+
+    #[test]
+    fn flags_reach_the_configuration() {
+        let flags = ["--listen", "127.0.0.1:1", "--health-listen=127.0.0.1:2", "--exact", "--pid", "7", "--pid", "8"];
+        let more = ["--exclude", "a", "--per-process=false", "--log-level", "debug", "--log-format", "json"];
+        let (layer, file) = run(&[&flags[..], &more[..]].concat()).into_layer();
+        assert!(file.is_none());
+        let config = Config::load(layer, None, []).unwrap();
+        assert_eq!((config.listen.port(), config.health_listen.unwrap().port()), (1, 2));
+        assert_eq!((config.exact, config.per_process, &config.pids[..]), (true, false, &[7, 8][..]));
+        assert!(config.excludes.excludes("a", "/b"));
+        assert_eq!(config.log_level.as_str(), "debug");
+    }
+
+    #[test]
+    fn wrong_flags_are_usage_errors_that_help() {
+        let error = Args::try_parse_from(["goroscope", "run", "--listne", "x"]).unwrap_err();
+        assert_eq!(error.exit_code(), i32::from(ExitStatus::Usage as u8));
+        assert!(error.to_string().contains("--listen"), "{error}");
+        let (layer, _) = run(&["--pid", "-1"]).into_layer();
+        let error = Config::load(layer, None, []).unwrap_err().to_string();
+        assert_eq!(error, "--pid: \"-1\" is not usable: expected a process id, a number from 1");
+    }
+
+    #[test]
+    fn help_lists_every_exit_status() {
+        let help = Args::command().render_long_help().to_string();
+        assert!(ExitStatus::ALL.iter().enumerate().all(|(i, status)| *status as usize == i && help.contains(status.meaning())), "{help}");
+    }
+}

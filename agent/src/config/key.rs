@@ -1,0 +1,81 @@
+//! The settings there are: one name each, for flag, environment and file.
+
+/// A setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// `listen`.
+    Listen,
+    /// `health-listen`.
+    HealthListen,
+    /// `exact`.
+    Exact,
+    /// `pid`.
+    Pid,
+    /// `exclude`.
+    Exclude,
+    /// `per-process`.
+    PerProcess,
+    /// `log-level`.
+    LogLevel,
+    /// `log-format`.
+    LogFormat,
+}
+
+/// The prefix of every environment variable of the agent.
+pub(super) const PREFIX: &str = "GOROSCOPE_";
+
+impl Key {
+    /// Every setting.
+    pub const ALL: [Self; 8] =
+        [Self::Listen, Self::HealthListen, Self::Exact, Self::Pid, Self::Exclude, Self::PerProcess, Self::LogLevel, Self::LogFormat];
+
+    /// As the file has it, and the flag behind `--`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Listen => "listen",
+            Self::HealthListen => "health-listen",
+            Self::Exact => "exact",
+            Self::Pid => "pid",
+            Self::Exclude => "exclude",
+            Self::PerProcess => "per-process",
+            Self::LogLevel => "log-level",
+            Self::LogFormat => "log-format",
+        }
+    }
+
+    /// As the environment has it.
+    #[must_use]
+    pub fn variable(self) -> String {
+        format!("{PREFIX}{}", self.name().replace('-', "_").to_ascii_uppercase())
+    }
+
+    /// Whether it takes several values.
+    #[must_use]
+    pub const fn is_list(self) -> bool {
+        matches!(self, Self::Pid | Self::Exclude)
+    }
+
+    /// What a value must be: ends the sentence "expected ...".
+    #[must_use]
+    pub const fn expects(self) -> &'static str {
+        match self {
+            Self::Listen | Self::HealthListen => "ADDRESS:PORT with a numeric address, such as 127.0.0.1:9640, 0.0.0.0:9640 or [::1]:9640",
+            Self::Exact | Self::PerProcess => "true or false",
+            Self::Pid => "a process id, a number from 1",
+            Self::Exclude => "a glob: of a name, such as 'kube*', or with a slash of a path, such as '/opt/vendor/**'",
+            Self::LogLevel => "off, error, warn, info, debug or trace, optionally per room: info,goroscope::tracer=debug",
+            Self::LogFormat => "text or json",
+        }
+    }
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|key| key.name() == name)
+    }
+}
+
+/// The known name that is most like `name`.
+pub(super) fn nearest(name: &str, known: impl IntoIterator<Item = String>) -> String {
+    let likeness = |known: &String| strsim::normalized_damerau_levenshtein(name, known);
+    known.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).unwrap_or_default()
+}

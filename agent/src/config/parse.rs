@@ -1,0 +1,92 @@
+//! Texts to values: one function a kind of value, none when the text is not one.
+
+use std::net::SocketAddr;
+
+use super::{Key, Problem, Setting};
+
+/// What is logged: a level, or levels by room. Checked; `tracing_subscriber::EnvFilter` reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogFilter(String);
+
+/// How is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people; colours on a terminal.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for LogFilter {
+    fn default() -> Self {
+        Self(super::DEFAULT_LOG_LEVEL.to_owned())
+    }
+}
+
+impl LogFilter {
+    /// `warn`, or `info,goroscope::tracer=debug`. Stricter than `EnvFilter`, for which a misspelt level is the name of a target.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_level = |level: &str| ["off", "error", "warn", "info", "debug", "trace"].contains(&level.to_ascii_lowercase().as_str());
+        let is_target = |target: &str| !target.is_empty() && target.chars().all(|c| c.is_ascii_alphanumeric() || "_-:".contains(c));
+        let is_directive = |part: &str| match part.split_once('=') {
+            Some((target, level)) => is_target(target) && is_level(level),
+            None => is_level(part),
+        };
+        text.split(',').all(is_directive).then(|| Self(text.to_owned()))
+    }
+
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl LogFormat {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        match text {
+            "text" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
+pub(super) fn address(text: &str) -> Option<SocketAddr> {
+    text.parse().ok()
+}
+
+pub(super) fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Some(true),
+        "false" | "no" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+pub(super) fn pid(text: &str) -> Option<u32> {
+    // pid_t is signed.
+    text.parse().ok().filter(|pid| (1..=i32::MAX.unsigned_abs()).contains(pid))
+}
+
+/// The value of a key that takes one; none when it is not set or wrong.
+pub(super) fn one<T>(key: Key, settings: &[Setting], problems: &mut Vec<Problem>, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+    let [Setting { value, origin }, others @ ..] = settings else { return None };
+    let origin = origin.clone();
+    if !others.is_empty() {
+        problems.push(Problem::Repeated { origin, key, times: settings.len() });
+        return None;
+    }
+    let parsed = parse(value);
+    if parsed.is_none() {
+        problems.push(Problem::Value { origin, key, value: value.clone() });
+    }
+    parsed
+}
+
+/// The values of a key that takes several, without the wrong ones.
+pub(super) fn list<T>(key: Key, settings: &[Setting], problems: &mut Vec<Problem>, parse: impl Fn(&str) -> Option<T>) -> Vec<T> {
+    settings.iter().filter_map(|setting| one(key, std::slice::from_ref(setting), problems, &parse)).collect()
+}
