@@ -160,6 +160,8 @@ pub fn analyse_for(source: &dyn Source, limits: &Limits, more: &[&str]) -> Resul
     };
     let BuildIds { go: go_build_id, gnu: gnu_build_id } = notes::build_ids(source, &elf, limits)?;
     let (functions, ambiguous) = functions(source, &elf, &wanted, &scan, module.text, version.wrapper_func_id())?;
+    let symbolizer = Symbolizer { text: module.text, gofunc: module.gofunc(&version), tables, elf, limits: limits.clone() };
+    let (elf, tables) = (&symbolizer.elf, &symbolizer.tables);
     Ok(GoBinary {
         arch: elf.arch,
         version,
@@ -167,7 +169,7 @@ pub fn analyse_for(source: &dyn Source, limits: &Limits, more: &[&str]) -> Resul
         build: found.build,
         go_build_id,
         gnu_build_id,
-        linkage: linkage(&elf),
+        linkage: linkage(elf),
         entry: elf.entry,
         pclntab: Pclntab { location: tables.how.clone(), address: tables.address, functions: tables.functions, text_start: module.text },
         moduledata: Moduledata { location: module.how, address: module.address },
@@ -175,7 +177,7 @@ pub fn analyse_for(source: &dyn Source, limits: &Limits, more: &[&str]) -> Resul
         ambiguous,
         library_ranges: scan.library.iter().map(|range| address(module.text, range.start)..address(module.text, range.end)).collect(),
         library_ranges_dropped: scan.library_dropped,
-        symbolizer: Symbolizer { elf, tables, module, limits: limits.clone() },
+        symbolizer,
     })
 }
 
@@ -198,6 +200,28 @@ impl GoBinary {
     /// As [`Symbolizer::frames`].
     pub fn frames(&self, source: &dyn Source, pc: Pc) -> Result<Vec<Frame>, SymbolizeError> {
         self.symbolizer.frames(source, pc)
+    }
+
+    /// The address at which the loader puts a byte of the file's executable segments: with a mapping of `/proc/PID/maps` this
+    /// gives the load bias.
+    #[must_use]
+    pub fn address_of(&self, offset: FileOffset) -> Option<VirtualAddress> {
+        let segments = self.symbolizer.elf.segments.iter().filter(|segment| segment.executable);
+        segments.filter_map(|segment| segment.region.address_of(offset.0)).next()
+    }
+
+    /// The lowest address of the executable, where its first mapping starts: already rounded down to pages by every linker.
+    #[must_use]
+    pub fn base(&self) -> VirtualAddress {
+        self.symbolizer.elf.segments.iter().map(|segment| segment.region.address).min().unwrap_or_default()
+    }
+
+    /// Whether a variable can lie there: data or zero-initialised memory.
+    #[must_use]
+    pub fn is_writable(&self, address: VirtualAddress) -> bool {
+        let segments = self.symbolizer.elf.segments.iter().filter(|segment| segment.writable);
+        let mut deltas = segments.map(|segment| (address.0.checked_sub(segment.region.address.0), segment.memory_size));
+        deltas.any(|(delta, size)| delta.is_some_and(|delta| delta < size))
     }
 
     /// All code of a function, as [`crate::return_sites`] needs it.

@@ -54,6 +54,8 @@ pub(crate) struct Region {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Segment {
     pub(crate) region: Region,
+    /// Bytes in memory: what the file does not hold is zero.
+    pub(crate) memory_size: u64,
     pub(crate) executable: bool,
     pub(crate) writable: bool,
 }
@@ -128,9 +130,12 @@ impl Elf {
             };
             let flags = entry.p_flags.get(LE).0;
             match entry.p_type.get(LE) {
-                format::PT_LOAD => {
-                    self.segments.push(Segment { region, executable: flags & format::PF_X.0 != 0, writable: flags & format::PF_W.0 != 0 })
-                }
+                format::PT_LOAD => self.segments.push(Segment {
+                    region,
+                    memory_size: entry.p_memsz.get(LE),
+                    executable: flags & format::PF_X.0 != 0,
+                    writable: flags & format::PF_W.0 != 0,
+                }),
                 format::PT_INTERP => self.interpreter = true,
                 format::PT_NOTE => self.notes.push(region),
                 format::PT_DYNAMIC => self.dynamic = Some(region),

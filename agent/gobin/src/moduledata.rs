@@ -4,9 +4,10 @@
 //! load bias 0.
 
 use crate::elf::Elf;
-use crate::pclntab::{Format, Tables};
+use crate::pclntab::Tables;
 use crate::relocations::{Relocations, scan_words};
 use crate::source::Words;
+use crate::version::GoVersion;
 use crate::{Limits, Refusal, Source, VirtualAddress};
 
 /// How moduledata was found.
@@ -21,14 +22,13 @@ pub enum ModuledataLocation {
 }
 
 /// What moduledata says, in addresses of the file.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ModuleFacts {
     pub(crate) address: VirtualAddress,
     pub(crate) how: ModuledataLocation,
     pub(crate) text: VirtualAddress,
     pub(crate) etext: VirtualAddress,
-    /// `go:func.*`, what function data are offsets from; 0 if unknown.
-    pub(crate) gofunc: VirtualAddress,
+    words: Vec<u8>,
 }
 
 // Offsets of fields, in bytes (src/runtime/symtab.go, the same in Go 1.18 to 1.27, checked against DWARF and symbols).
@@ -37,13 +37,19 @@ const NAMES: usize = 8;
 const FTAB: usize = 128;
 const TEXT: usize = 176;
 const ETEXT: usize = 184;
-const SIZE: u64 = 336;
+const SIZE: u64 = 352;
 
-fn gofunc_offset(format: Format) -> usize {
-    match format {
-        Format::Go118 => 304,
-        // covctrs and ecovctrs came in front of it in 1.20.
-        Format::Go120 => 320,
+impl ModuleFacts {
+    /// `go:func.*`: what function data are offsets from. Only this field moves, so it waits until the version is known.
+    pub(crate) fn gofunc(&self, version: &GoVersion) -> VirtualAddress {
+        let offset = match version.minor {
+            ..=19 => 304,
+            // covctrs and ecovctrs came in front of it, ...
+            20..=26 => 320,
+            // ... then typedesclen, itaboffset and itabsize.
+            _ => 344,
+        };
+        VirtualAddress(self.words.u64(offset).unwrap_or_default())
     }
 }
 
@@ -102,10 +108,10 @@ impl Context<'_> {
                 None => return Ok(None),
             }
         }
-        Ok(self.validate(&words).map(|(text, etext, gofunc)| ModuleFacts { address, how, text, etext, gofunc }))
+        Ok(self.validate(&words).map(|(text, etext)| ModuleFacts { address, how, text, etext, words }))
     }
 
-    fn validate(&self, words: &[u8]) -> Option<(VirtualAddress, VirtualAddress, VirtualAddress)> {
+    fn validate(&self, words: &[u8]) -> Option<(VirtualAddress, VirtualAddress)> {
         let tables = self.tables;
         let slice = |offset: usize| Some((words.u64(offset)?, words.u64(offset + 8)?, words.u64(offset + 16)?));
         let (names, names_length, names_capacity) = slice(NAMES)?;
@@ -126,7 +132,6 @@ impl Context<'_> {
             return None;
         }
         self.elf.locate_code(text, etext)?;
-        let gofunc = words.u64(gofunc_offset(tables.format))?;
-        Some((text, etext, VirtualAddress(gofunc)))
+        Some((text, etext))
     }
 }

@@ -4,7 +4,6 @@
 //! through [`Source`], some 30 small reads for each program counter, and keeps nothing.
 
 use crate::elf::Elf;
-use crate::moduledata::ModuleFacts;
 use crate::pclntab::{Format, Tables, ValueTable, value_at};
 use crate::source::Words;
 use crate::{Limits, ReadError, Refusal, Source, VirtualAddress};
@@ -53,7 +52,10 @@ impl From<ReadError> for SymbolizeError {
 pub struct Symbolizer {
     pub(crate) elf: Elf,
     pub(crate) tables: Tables,
-    pub(crate) module: ModuleFacts,
+    /// What function entries are offsets from.
+    pub(crate) text: VirtualAddress,
+    /// What function data are offsets from.
+    pub(crate) gofunc: VirtualAddress,
     pub(crate) limits: Limits,
 }
 
@@ -84,7 +86,7 @@ impl Symbolizer {
             Pc::ReturnAddress(address) => (address, address.0.checked_sub(1)),
             Pc::Exact(address) => (address, Some(address.0)),
         };
-        let pc = pc.and_then(|pc| pc.checked_sub(self.module.text.0)).and_then(|pc| u32::try_from(pc).ok());
+        let pc = pc.and_then(|pc| pc.checked_sub(self.text.0)).and_then(|pc| u32::try_from(pc).ok());
         let pc = pc.ok_or(SymbolizeError::NotInText(address))?;
         let record = self.record(source, pc)?.ok_or(SymbolizeError::NotInText(address))?;
         let mut offset = u64::from(pc.saturating_sub(record.entry));
@@ -184,7 +186,7 @@ impl Symbolizer {
             Format::Go118 => (20, 12, 16),
             Format::Go120 => (16, 4, 8),
         };
-        let address = self.module.gofunc.checked_add(u64::from(tree)).and_then(|start| start.checked_add(index * size));
+        let address = self.gofunc.checked_add(u64::from(tree)).and_then(|start| start.checked_add(index * size));
         let address = address.ok_or(Refusal::CorruptPclntab { what: "inlining tree" })?;
         let call = self.elf.read(source, address, size, "an inlining tree")?;
         let parent = call.i32(parent).and_then(|parent| u64::try_from(parent).ok());

@@ -79,14 +79,22 @@ func stack(pcs []uintptr) {
 	}
 }
 
-// bias prints by how much the kernel moved this process: 0 for a program that is not position independent.
-func bias() {
+// start prints where the first mapping of this executable starts.
+func start() {
+	path, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		panic(err)
+	}
 	text, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
 		panic(err)
 	}
-	line := strings.SplitN(string(text), "\n", 2)[0]
-	fmt.Printf("map %s\n", strings.SplitN(line, "-", 2)[0])
+	for _, line := range strings.Split(string(text), "\n") {
+		if strings.HasSuffix(line, path) {
+			fmt.Printf("map %s\n", strings.SplitN(line, "-", 2)[0])
+			return
+		}
+	}
 }
 
 func main() {
@@ -102,7 +110,7 @@ func main() {
 	timers()
 	fmt.Printf("version %s\n", runtime.Version())
 	fmt.Printf("maps %d\n", maps(10))
-	bias()
+	start()
 	pcs := make([]uintptr, 32)
 	stack(pcs[:(&generic[int]{}).callers(pcs)])
 }
