@@ -68,7 +68,7 @@ fn download_into(dir: &Path, options: &[String], package: &str) -> Result<()> {
     let fresh = parent.join(format!(".new-{package}-{}", std::process::id()));
     fs::create_dir_all(&fresh)?;
     let mut apt = Command::new("apt-get");
-    apt.current_dir(&fresh).args(["-q", "-o", "APT::Sandbox::User=root"]).args(options).args(["download", package]);
+    apt.current_dir(&fresh).args(["-qq", "-o", "APT::Sandbox::User=root"]).args(options).args(["download", package]);
     step::run(&format!("download {package}"), apt.stdout(std::io::stderr()), "check the network and `apt-get update`")?;
     let deb = fs::read_dir(&fresh)?.flatten().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|e| e == "deb"));
     let deb = deb.with_context(|| format!("apt-get download {package} left no .deb"))?;
@@ -92,7 +92,7 @@ impl Suite {
     /// The host names no Debian mirror, or it cannot be reached.
     pub(crate) fn open(suite: &str) -> Result<Self> {
         let dir = cache().join("apt").join(suite);
-        for part in ["lists/partial", "cache/archives/partial"] {
+        for part in ["lists/partial", "cache/archives/partial", "preferences.d"] {
             fs::create_dir_all(dir.join(part))?;
         }
         let list = dir.join("sources.list");
@@ -103,8 +103,8 @@ impl Suite {
         let options = [
             at("Dir::Etc::SourceList", "sources.list"),
             "Dir::Etc::SourceParts=-".to_owned(),
-            "Dir::Etc::Preferences=-".to_owned(),
-            "Dir::Etc::PreferencesParts=-".to_owned(),
+            at("Dir::Etc::Preferences", "preferences"),
+            at("Dir::Etc::PreferencesParts", "preferences.d"),
             at("Dir::State::Lists", "lists"),
             at("Dir::State::Status", "status"),
             at("Dir::Cache", "cache"),
@@ -116,7 +116,7 @@ impl Suite {
         let mut apt = Command::new("apt-get");
         step::run(
             &format!("package list of {suite}"),
-            apt.args(&suite_of.options).args(["update", "-q"]).stdout(std::io::stderr()),
+            apt.args(&suite_of.options).args(["update", "-qq"]).stdout(std::io::stderr()),
             remedy,
         )?;
         Ok(suite_of)

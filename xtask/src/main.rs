@@ -11,6 +11,7 @@ mod setup;
 mod step;
 mod test;
 mod tidy;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,7 @@ enum Command {
     Ci(ci::Args),
     Tidy(tidy::Args),
     Test(test::Args),
+    Vm(vm::Args),
     Fuzz(fuzz::Args),
 }
 
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Command::Tidy(args) => tidy::run(&args),
         Command::Ci(args) => ci::run(&args, yes),
         Command::Test(args) => test::run(&args, yes),
+        Command::Vm(args) => vm::run(&args, yes),
         Command::Fuzz(args) => fuzz::run(&args, yes),
     };
     match done {
