@@ -1,0 +1,40 @@
+//! The harness of the integration tests: builds and runs target programs, runs the agent, reads what it serves.
+//!
+//! Everything here fails loudly: a test that lacks a privilege or a toolchain fails, it is never skipped.
+
+pub mod agent;
+pub mod build;
+pub mod elf;
+pub mod http;
+pub mod metrics;
+pub mod target;
+pub mod text;
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long anything may take before it is called broken. Not a measure of speed: a loaded CI machine must not fail.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Polls `condition` until it gives something.
+///
+/// # Panics
+/// After [`DEADLINE`], with `what` was waited for.
+pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(start.elapsed() < DEADLINE, "gave up waiting: {what}");
+        // wait: what is polled belongs to another process, which sends no event for it
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Polls `condition` until it holds.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    wait_for(what, || condition().then_some(()));
+}
