@@ -2,12 +2,15 @@
 
 use crate::model::RuntimeAddress;
 
+/// `AT_ENTRY` of the kernel's `auxvec.h`.
+const AT_ENTRY: u64 = 9;
+
 /// Where the program starts (the program, not its dynamic linker): `AT_ENTRY`.
 pub(super) fn entry(auxv: &[u8]) -> Option<RuntimeAddress> {
     auxv.chunks_exact(16).find_map(|pair| {
         let (key, value) = pair.split_first_chunk::<8>()?;
         let value = value.first_chunk::<8>()?;
-        (u64::from_ne_bytes(*key) == libc::AT_ENTRY).then(|| RuntimeAddress(u64::from_ne_bytes(*value)))
+        (u64::from_ne_bytes(*key) == AT_ENTRY).then(|| RuntimeAddress(u64::from_ne_bytes(*value)))
     })
 }
 

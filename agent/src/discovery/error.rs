@@ -2,6 +2,8 @@
 
 use std::io;
 
+use rustix::io::Errno;
+
 /// Why a fact of a process is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcError {
@@ -65,9 +67,9 @@ impl ProcError {
 
     /// The error of an operation on /proc/`pid`/`what`.
     pub(super) fn of(pid: u32, what: &'static str, source: io::Error) -> Self {
-        match source.raw_os_error() {
-            Some(libc::ENOENT | libc::ESRCH) => Self::Gone { pid },
-            Some(libc::EACCES | libc::EPERM) => Self::NotPermitted { pid, what },
+        match Errno::from_io_error(&source) {
+            Some(Errno::NOENT | Errno::SRCH) => Self::Gone { pid },
+            Some(Errno::ACCESS | Errno::PERM) => Self::NotPermitted { pid, what },
             _ => Self::Io { what, source },
         }
     }

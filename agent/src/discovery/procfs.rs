@@ -8,6 +8,8 @@ use std::{
     time::SystemTime,
 };
 
+use rustix::fs::OFlags;
+
 use super::{
     auxv,
     error::ProcError,
@@ -189,7 +191,7 @@ impl ProcRoot {
     pub fn open_exe(&self, pid: u32) -> Result<File, ProcError> {
         OpenOptions::new()
             .read(true)
-            .custom_flags(libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY)
+            .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed())
             .open(self.file(pid, "exe"))
             .map_err(|source| ProcError::of(pid, "exe", source))
     }

@@ -2,6 +2,8 @@
 
 use std::{os::unix::fs::symlink, time::Duration};
 
+use rustix::io::Errno;
+
 use super::*;
 
 struct Fixture {
@@ -121,13 +123,13 @@ fn observe_says_why_not() {
 #[test]
 fn errors_by_errno() {
     for (errno, reason) in [
-        (libc::ENOENT, "gone"),
-        (libc::ESRCH, "gone"),
-        (libc::EACCES, "not_permitted"),
-        (libc::EPERM, "not_permitted"),
-        (libc::EIO, "read_failed"),
+        (Errno::NOENT, "gone"),
+        (Errno::SRCH, "gone"),
+        (Errno::ACCESS, "not_permitted"),
+        (Errno::PERM, "not_permitted"),
+        (Errno::IO, "read_failed"),
     ] {
-        assert_eq!(ProcError::of(1, "exe", std::io::Error::from_raw_os_error(errno)).reason(), reason);
+        assert_eq!(ProcError::of(1, "exe", errno.into()).reason(), reason);
     }
 }
 
