@@ -14,6 +14,3 @@ mod sameness;
 
 pub use analyser::{Analyser, Settings};
 pub use sameness::{Sameness, same_file, verify};
-
-#[cfg(test)]
-pub(crate) mod testing;

@@ -4,10 +4,14 @@ pub mod executable;
 pub mod features;
 pub mod plan;
 pub mod report;
+pub mod site;
 pub mod target;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use executable::{Executable, ExecutableId, Inode};
 pub use features::Features;
 pub use plan::{Probe, ProbePlan, Refusal};
 pub use report::{AgentReport, Count, FamilyMode, FamilyReport, GroupReport, Info, ProcessReport, Report, SiteReport, Sites, TargetState};
+pub use site::Site;
 pub use target::{Identity, RuntimeAddress, Slot, Target};

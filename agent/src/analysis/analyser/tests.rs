@@ -11,8 +11,8 @@ use goroscope_gobin::{FileOffset, VirtualAddress};
 
 use super::*;
 use crate::{
-    analysis::{Sameness, same_file, testing, verify},
-    model::Probe,
+    analysis::{Sameness, same_file, verify},
+    model::{Probe, testing},
 };
 
 thread_local! {
