@@ -12,5 +12,6 @@ pub mod config;
 pub mod discovery;
 pub mod metrics;
 pub mod model;
+pub mod plan;
 pub mod telemetry;
 pub mod tracer;
