@@ -13,5 +13,6 @@ pub mod discovery;
 pub mod metrics;
 pub mod model;
 pub mod plan;
+pub mod symbolize;
 pub mod telemetry;
 pub mod tracer;

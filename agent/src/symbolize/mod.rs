@@ -1,0 +1,94 @@
+//! Return addresses to the statements that made the call.
+//!
+//! Input noun: an address of an [`Executable`]. Output noun: [`Site`]. Must not know processes (the load bias is taken off
+//! already), nor what was counted there.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use goroscope_gobin::{Frame, Pc, Refusal, SymbolizeError, VirtualAddress, is_library_function};
+
+use crate::model::{Executable, Site};
+
+/// Sites remembered for one executable: large programs have some thousands in use. Some 200 bytes each.
+const CACHED: usize = 16 << 10;
+/// Bytes of a name that is handed out. Names of generic instances can be longer than anybody reads.
+const NAME_LIMIT: usize = 1024;
+
+/// Why an address has no site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoSite {
+    /// Not in Go code: C, the vDSO, a shared library.
+    #[error("not in a Go function")]
+    NotInText,
+    /// The tables of the executable contradict themselves.
+    #[error("corrupt tables")]
+    Corrupt,
+    /// The executable could not be read, this time.
+    #[error("the executable cannot be read")]
+    Unreadable,
+}
+
+/// Finds sites in one executable, and remembers them.
+///
+/// A first look at an address takes some 30 small reads of the file.
+#[derive(Debug)]
+pub struct Symbolizer {
+    executable: Arc<Executable>,
+    known: Mutex<HashMap<VirtualAddress, Result<Arc<Site>, NoSite>>>,
+}
+
+impl Symbolizer {
+    /// A symbolizer that remembers nothing yet.
+    #[must_use]
+    pub fn new(executable: Arc<Executable>) -> Self {
+        Self { executable, known: Mutex::default() }
+    }
+
+    /// The statement whose call returns to `address`.
+    ///
+    /// # Errors
+    /// [`NoSite`].
+    pub fn site(&self, address: VirtualAddress) -> Result<Arc<Site>, NoSite> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(site) = known.get(&address) {
+            return site.clone();
+        }
+        let site = self.look(address);
+        if site != Err(NoSite::Unreadable) {
+            // Emptied, not pruned: what is in use is back after the next collection.
+            if known.len() >= CACHED {
+                known.clear();
+            }
+            known.insert(address, site.clone());
+        }
+        site
+    }
+
+    fn look(&self, address: VirtualAddress) -> Result<Arc<Site>, NoSite> {
+        let frames = self.executable.binary.frames(&*self.executable, Pc::ReturnAddress(address));
+        let frames = frames.map_err(|error| match error {
+            SymbolizeError::NotInText(_) => NoSite::NotInText,
+            SymbolizeError::Corrupt(Refusal::Read(_)) => NoSite::Unreadable,
+            SymbolizeError::Corrupt(_) => NoSite::Corrupt,
+        })?;
+        choose(frames).map(Arc::new).ok_or(NoSite::Corrupt)
+    }
+}
+
+/// The statement among inlined calls, innermost first: the first outside of the library, which works on behalf of its caller.
+fn choose(mut frames: Vec<Frame>) -> Option<Site> {
+    let own = frames.iter().position(|frame| !is_library_function(&frame.function)).unwrap_or(0);
+    let frame = (own < frames.len()).then(|| frames.swap_remove(own))?;
+    Some(Site { function: bounded(frame.function), file: bounded(frame.file), line: frame.line })
+}
+
+fn bounded(mut name: String) -> String {
+    name.truncate(name.floor_char_boundary(NAME_LIMIT));
+    name
+}
+
+#[cfg(test)]
+mod tests;
