@@ -1,0 +1,355 @@
+//! The agent's life beside the lives of its targets: signals, restarts, replicas, replaced files, strange executables.
+
+#![cfg(test)]
+
+#[expect(clippy::allow_attributes, reason = "no test uses all of the harness, so `expect` would not hold in all of them")]
+#[allow(dead_code, unreachable_pub, reason = "each test is a crate of its own and uses its part")]
+mod common;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::TcpListener,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use common::{
+    agent::{self, Agent, SITES},
+    build::{Form, NEWEST, build},
+    elf,
+    metrics::Scrape,
+    target::{Counts, Target},
+    text::altered_bytes,
+    wait_for, wait_until,
+};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+/// An agent that finds processes by itself, and counts all events of each.
+const FINDING: [&str; 2] = ["--exact", "--per-process"];
+
+fn program(name: &str) -> PathBuf {
+    build(name, NEWEST, Form::Plain).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A copy of a program under a name of its own, so that its label set is its own too.
+fn named(directory: &TempDir, program_name: &str, name: &str) -> PathBuf {
+    let copy = directory.path().join(name);
+    fs::copy(program(program_name), &copy).unwrap();
+    copy
+}
+
+/// Lets `target` work and asserts that the agent's numbers of it rise by what it says, all of them.
+fn assert_exact(agents: &[&Agent], target: &mut Target, seed: u64) {
+    let mut seed = seed;
+    loop {
+        let before: Vec<Counts> = agents.iter().map(|agent| agent.counts(target.pid)).collect();
+        let own = target.go(seed);
+        let after: Vec<Counts> = agents.iter().map(|agent| agent.counts(target.pid)).collect();
+        if own.ambiguous {
+            seed += 1;
+            continue;
+        }
+        for (before, after) in before.iter().zip(&after) {
+            assert_eq!(risen(before, after), own.totals, "pid {} of {}", target.pid, target.executable.display());
+        }
+        return;
+    }
+}
+
+fn risen(before: &Counts, after: &Counts) -> BTreeMap<String, u64> {
+    let difference = |(name, after): (&String, &u64)| (name.clone(), after.checked_sub(before.totals[name]).expect("a counter fell"));
+    after.totals.iter().map(difference).collect()
+}
+
+/// The sites that an `eager` program has in any scrape that counts all of it.
+fn eager_sites(target: &Target) -> BTreeMap<String, BTreeMap<String, u64>> {
+    let sites = Counts::parse(&target.first).sites;
+    assert_eq!(sites.len(), 3, "{}", target.first);
+    sites
+}
+
+/// The sites of functions of package main among counts.
+fn main_sites(counts: &Counts) -> BTreeMap<String, BTreeMap<String, u64>> {
+    let ours =
+        |sites: &BTreeMap<String, u64>| sites.iter().filter(|(name, _)| name.starts_with("main.")).map(|(n, c)| (n.clone(), *c)).collect();
+    counts.sites.iter().map(|(family, sites)| (family.clone(), ours(sites))).collect()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn sigterm_drains_and_ends_with_success() {
+    let target = Target::spawn(&program("exact"), &[]);
+    let agent = Agent::exact(&[target.pid]);
+    assert!(altered_bytes(target.pid, &target.executable) > 0);
+    agent.stop();
+    wait_until("no breakpoint is left", || altered_bytes(target.pid, &target.executable) == 0);
+}
+
+#[test]
+fn sigusr1_attaches_anew_and_keeps_the_counters() {
+    let mut target = Target::spawn(&program("exact"), &[]);
+    let agent = Agent::exact(&[target.pid]);
+    assert_exact(&[&agent], &mut target, 1);
+    for round in 0..3 {
+        let (counted, attached) = (agent.counts(target.pid), agent.process(target.pid).unwrap().attached_at());
+        agent.signal(Signal::USR1);
+        wait_until("the probes are attached anew", || {
+            assert_eq!(agent.get("/livez").status, 200);
+            agent.process(target.pid).is_some_and(|process| process.is_attached() && process.attached_at() != attached)
+        });
+        assert_eq!(agent.counts(target.pid), counted, "a quiet target's counters stay, round {round}");
+        assert_exact(&[&agent], &mut target, 2 + round);
+    }
+    agent.stop();
+}
+
+#[test]
+fn a_taken_port_is_an_error_that_names_it() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = agent::command(&["run", "--listen", &address]).output().unwrap();
+    assert!(output.status.code().is_some_and(|code| code != 0 && code != 101), "{}", output.status);
+    assert!(stderr(&output).contains(&address), "{}", stderr(&output));
+}
+
+#[test]
+fn without_privileges_it_says_which_lack() {
+    let directory = TempDir::new().unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let binary = directory.path().join("goroscope");
+    fs::copy(env!("CARGO_BIN_EXE_goroscope"), &binary).unwrap();
+    let address = agent::free_port().to_string();
+    let mut command = Command::new(&binary);
+    command.args(["run", "--listen", &address]).env_clear().uid(65534).gid(65534).stdin(Stdio::null());
+    let output = command.output().unwrap();
+    assert!(output.status.code().is_some_and(|code| code != 0 && code != 101), "{}: {}", output.status, stderr(&output));
+    assert!(stderr(&output).contains("CAP_BPF"), "{}", stderr(&output));
+}
+
+#[test]
+fn replicas_and_a_copy_are_counted_each() {
+    let directory = TempDir::new().unwrap();
+    let (file, copy) = (named(&directory, "exact", "replicated"), directory.path().join("below").join("replicated"));
+    fs::create_dir(copy.parent().unwrap()).unwrap();
+    fs::copy(&file, &copy).unwrap();
+    let mut targets = [&file, &file, &copy].map(|file| Target::spawn(file, &[]));
+    let pids = targets.iter().map(|target| target.pid).collect::<Vec<_>>();
+    let each = Agent::exact(&pids);
+    let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
+    let together = Agent::start(&["--exact", "--pid", &pids[0], "--pid", &pids[1], "--pid", &pids[2]]);
+    let sum = || agent::counts(&together.scrape(), &[("process", "replicated")]).unwrap();
+
+    let (before, sum_before) = (targets.each_ref().map(|target| each.counts(target.pid)), sum());
+    // All at once: their events must not be mixed up.
+    for (index, target) in targets.iter_mut().enumerate() {
+        target.send(&format!("go {}", 100 + index));
+    }
+    let own = targets.each_ref().map(|target| Counts::parse(&target.line()));
+    let (after, sum_after) = (targets.each_ref().map(|target| each.counts(target.pid)), sum());
+    assert!(own.iter().all(|own| !own.ambiguous), "the machine is too busy for this test");
+    let mut expected: BTreeMap<String, u64> = BTreeMap::new();
+    for ((before, after), own) in before.iter().zip(&after).zip(&own) {
+        assert_eq!(risen(before, after), own.totals);
+        for (name, count) in &own.totals {
+            *expected.entry(name.clone()).or_default() += count;
+        }
+    }
+    assert_eq!(risen(&sum_before, &sum_after), expected, "processes of one name are summed");
+}
+
+#[test]
+fn a_new_process_of_an_attached_file_is_counted_from_its_first_instruction() {
+    let directory = TempDir::new().unwrap();
+    let file = named(&directory, "eager", "again");
+    let first = Target::spawn(&file, &[]);
+    let agent = Agent::start(&FINDING);
+    agent.wait_attached(first.pid, "again");
+    for _ in 0..3 {
+        let next = Target::spawn(&file, &[]);
+        agent.wait_attached(next.pid, "again");
+        assert_eq!(main_sites(&agent.counts(next.pid)), eager_sites(&next));
+    }
+}
+
+#[test]
+fn short_lives_are_counted_whole_and_leave_nothing() {
+    const LIVES: u64 = 60;
+    let directory = TempDir::new().unwrap();
+    let file = named(&directory, "eager", "fleeting");
+    let lasting = Target::spawn(&file, &[]);
+    let agent = Agent::start(&["--exact"]);
+    agent.wait_attached(lasting.pid, "fleeting");
+    let counted = |scrape: &Scrape| {
+        SITES.map(|(_, name, key)| {
+            scrape
+                .by(name, &[("process", "fleeting")], key)
+                .into_iter()
+                .filter(|(site, _)| site.starts_with("main."))
+                .map(|(_, count)| count)
+                .sum::<u64>()
+        })
+    };
+    let before = counted(&agent.scrape());
+    for _ in 0..LIVES {
+        let output = Command::new(&file).stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{}", output.status);
+    }
+    let of_each: Vec<u64> = SITES.iter().map(|(family, ..)| eager_sites(&lasting)[*family].values().sum()).collect();
+    let expected: Vec<u64> = before.iter().zip(&of_each).map(|(before, each)| before + LIVES * each).collect();
+    wait_until("the last counts of ended processes are in", || counted(&agent.scrape()).as_slice() >= expected.as_slice());
+    assert_eq!(counted(&agent.scrape()).as_slice(), expected.as_slice());
+    // A process that came while all that went on is found too.
+    let late = Target::spawn(&file, &[]);
+    agent.wait_attached(late.pid, "fleeting");
+}
+
+#[test]
+fn a_deleted_and_a_replaced_executable_are_observed() {
+    let directory = TempDir::new().unwrap();
+    let (deleted, replaced) = (named(&directory, "exact", "deleted"), named(&directory, "exact", "replaced"));
+    let mut targets = [Target::spawn(&deleted, &[]), Target::spawn(&replaced, &[])];
+    fs::remove_file(&deleted).unwrap();
+    // Another Go version's build takes the place of the file that runs.
+    let other = build("exact", "1.22.12", Form::Stripped).unwrap_or_else(|error| panic!("{error}"));
+    let staged = directory.path().join("staged");
+    fs::copy(&other, &staged).and_then(|_| fs::rename(&staged, &replaced)).unwrap();
+    let mut new = Target::spawn(&replaced, &[]);
+
+    let agent = Agent::exact(&[targets[0].pid, targets[1].pid, new.pid]);
+    for (index, target) in targets.iter_mut().chain([&mut new]).enumerate() {
+        assert_exact(&[&agent], target, 40 + index as u64);
+    }
+    let version = |pid| agent.process(pid).unwrap().0["go_version"].as_str().unwrap_or_default().to_owned();
+    assert!(version(targets[1].pid).contains(NEWEST) && version(new.pid).contains("1.22.12"), "both are taken for one");
+}
+
+#[test]
+fn a_process_that_executes_another_program_is_observed_anew() {
+    let directory = TempDir::new().unwrap();
+    let (first, second) = (named(&directory, "eager", "before-exec"), named(&directory, "exact", "after-exec"));
+    let mut target = Target::spawn(&first, &[]);
+    let agent = Agent::start(&FINDING);
+    agent.wait_attached(target.pid, "before-exec");
+    target.send(&format!("exec {}", second.display()));
+    target.ready();
+    agent.wait_attached(target.pid, "after-exec");
+    let pid = target.pid.to_string();
+    let counts = || agent::counts(&agent.scrape(), &[("pid", &pid), ("process", "after-exec")]).unwrap();
+    let (before, own) = (counts(), target.go(77));
+    assert!(!own.ambiguous, "the machine is too busy for this test");
+    assert_eq!(risen(&before, &counts()), own.totals);
+}
+
+#[test]
+fn two_agents_at_once_are_both_exact() {
+    let mut target = Target::spawn(&program("exact"), &[]);
+    let (one, two) = (Agent::exact(&[target.pid]), Agent::exact(&[target.pid]));
+    assert_exact(&[&one, &two], &mut target, 8);
+    one.kill();
+    assert_exact(&[&two], &mut target, 9);
+    two.stop();
+    wait_until("no breakpoint is left", || altered_bytes(target.pid, &target.executable) == 0);
+}
+
+#[test]
+fn an_excluded_process_is_left_alone() {
+    let directory = TempDir::new().unwrap();
+    let (left, taken) = (named(&directory, "exact", "left-alone"), named(&directory, "exact", "taken-in"));
+    let (left, taken) = (Target::spawn(&left, &[]), Target::spawn(&taken, &[]));
+    let agent = Agent::start(&["--exact", "--exclude", "left-*"]);
+    agent.wait_attached(taken.pid, "taken-in");
+    assert!(agent.process(left.pid).is_none_or(|process| !process.is_attached()));
+    assert_eq!(altered_bytes(left.pid, &left.executable), 0);
+}
+
+/// A C program with all the words of a Go executable, and lies behind each.
+const IMPOSTOR: &str = r#"
+#include <stdio.h>
+#include <unistd.h>
+__attribute__((aligned(16), used)) unsigned char buildinfo[64] = "\xff Go buildinf:\x08\x02................\x08go1.22.5\xff\xff\xff\xff\xff\xff\xff\xff\x7f";
+__attribute__((aligned(8), used)) unsigned long long pclntab[10] = {
+    0x08010000fffffff1ull, 0x7fffffffffffffffull, 0xffffffffull, 0, 0x7ffffffffffffff0ull, 8, 0xffffffffffffffffull, 1, 0x10ull,
+};
+int main(void) {
+    char line[64];
+    printf("ready %d\n", getpid());
+    fflush(stdout);
+    while (read(0, line, sizeof line) > 0) {}
+    return buildinfo[0] == 0 && pclntab[0] == 0;
+}
+"#;
+
+fn impostor(directory: &Path) -> PathBuf {
+    let (source, executable) = (directory.join("impostor.c"), directory.join("impostor"));
+    fs::write(&source, IMPOSTOR).unwrap();
+    let output =
+        Command::new("cc").arg("-o").args([&executable, &source]).output().expect("a C compiler; remedy: apt-get install gcc libc6-dev");
+    assert!(output.status.success(), "{}", stderr(&output));
+    executable
+}
+
+#[test]
+fn bad_executables_are_counted_refusals_and_the_agent_goes_on() {
+    let directory = TempDir::new().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let (exact, eager) = (program("exact"), program("eager"));
+    elf::copy(&exact, &at("from-the-future"), |bytes| {
+        let version = format!("go{NEWEST}");
+        assert!(elf::replace(bytes, version.as_bytes(), b"go1.99.3") > 1);
+    });
+    elf::copy(&eager, &at("broken-sleep"), |bytes| elf::break_function(bytes, "time.Sleep", 24));
+    elf::copy(&exact, &at("cut-short"), elf::truncate_to_segments);
+    elf::copy(&exact, &at("lying-sections"), |bytes| elf::lie_in_section_headers(bytes));
+    elf::grow(&exact, &at("gigantic"), 64 << 30);
+    elf::append(&exact, &at("long-tail"), &b"\xff Go buildinf:\x08\x02\xf1\xff\xff\xff\x00\x00\x01\x08".repeat(1000));
+    elf::copy(&exact, &at("sound"), |_| ());
+
+    let impostor = Target::spawn(&impostor(directory.path()), &[]);
+    let spawn = |name: &str| Target::spawn(&at(name), &[]);
+    let (future, broken) = (spawn("from-the-future"), spawn("broken-sleep"));
+    let mut doubtful = ["cut-short", "lying-sections", "gigantic", "long-tail"].map(spawn);
+    let mut sound = spawn("sound");
+    let agent = Agent::start(&FINDING);
+
+    for (name, pid) in [("impostor", impostor.pid), ("from-the-future", future.pid)] {
+        let process = wait_for(&format!("{name} is refused"), || agent.process(pid).filter(|process| !process.is_attached()));
+        assert!(process.is_refused() && process.refusals().iter().all(|(_, reason)| !reason.is_empty()), "{}", process.0);
+        assert!(!process.refusals().is_empty(), "{}", process.0);
+        let refusals = agent.scrape().sum("goroscope_agent_refusals", &[("process", name)]);
+        assert!(refusals.is_some_and(|count| count > 0), "the refusal of {name} is not counted");
+        assert_eq!(
+            agent.scrape().sum("goroscope_goroutine_starts_total", &[("process", name)]),
+            None,
+            "{name}: not counted is absent, not 0"
+        );
+    }
+
+    // One function that is not what a compiler emits: its family is absent, with the reason; the others are counted.
+    let process = agent.wait_attached(broken.pid, "broken-sleep");
+    assert!(process.refusals().iter().any(|(family, reason)| family == "timer" && !reason.is_empty()), "{}", process.0);
+    let labels = [("process", "broken-sleep")];
+    let scrape = agent.scrape();
+    assert_eq!(scrape.sum("goroscope_sleeps_total", &labels), None);
+    assert_eq!(scrape.sum("goroscope_timer_starts_total", &labels), None);
+    assert!(
+        scrape.sum("goroscope_goroutine_starts_total", &labels).is_some() && scrape.sum("goroscope_map_clears_total", &labels).is_some()
+    );
+
+    // Either is honest: counted right, or not counted and said so.
+    for target in &mut doubtful {
+        let process = wait_for("a decision", || agent.process(target.pid).filter(|process| process.is_attached() || process.is_refused()));
+        if process.is_refused() {
+            assert!(!process.refusals().is_empty(), "{}", process.0);
+        } else {
+            assert_exact(&[&agent], target, 5);
+        }
+    }
+    assert_exact(&[&agent], &mut sound, 6);
+    agent.stop();
+}
