@@ -10,6 +10,8 @@ pub struct Limits {
     pub functions: u64,
     /// Bytes of the table of function names. 110 bytes a function in large programs, so this goes with `functions`.
     pub name_table_bytes: u64,
+    /// Distance of a function's record from the function table, in bytes. 150 bytes a function in large programs.
+    pub record_bytes: u64,
     /// Bytes of one function name or file name that is handed out. Generic instances reach a few kilobytes.
     pub name_bytes: u64,
     /// Bytes of build info. 2,000 dependencies are 250 kB.
@@ -18,7 +20,7 @@ pub struct Limits {
     pub sections: u64,
     /// Program headers. Executables have about 15.
     pub segments: u64,
-    /// Bytes looked through for a table that no section names, for the whole executable. Read from the page cache at 5 GB/s.
+    /// Bytes looked through for one table that no section names; there are four such tables. A page cache gives 5 GB/s.
     pub scan_bytes: u64,
     /// Bytes of the relocation table. 24 bytes for each pointer in data; kubelet as PIE has 15 MB.
     pub relocation_bytes: u64,
@@ -37,11 +39,12 @@ impl Default for Limits {
         Self {
             functions: 2_000_000,
             name_table_bytes: 256 << 20,
+            record_bytes: 512 << 20,
             name_bytes: 16 << 10,
             build_info_bytes: 4 << 20,
             sections: 1024,
             segments: 128,
-            scan_bytes: 512 << 20,
+            scan_bytes: 256 << 20,
             relocation_bytes: 256 << 20,
             note_bytes: 64 << 10,
             code_bytes: 256 << 10,

@@ -58,6 +58,7 @@ pub(crate) fn scan_functions(source: &dyn Source, tables: &Tables, wanted: &[&st
             found.extent.start = entry;
         }
         found.extent.end = end;
+        check_limit("function records", u64::from(record), limits.record_bytes)?;
         let record = records.get(table.saturating_add(u64::from(record)), tables.format.func_size())?;
         let Some(name) = record.u32(4) else { continue };
         if names.library.binary_search(&name).is_ok() {

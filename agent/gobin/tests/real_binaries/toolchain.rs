@@ -129,20 +129,20 @@ pub(crate) fn build(directory: &Path, release: &str, goarch: &str, form: Form) -
     Executable::open(&output).expect("the file that was just built")
 }
 
-fn rewrite(path: &Path, change: fn(&mut Vec<u8>)) {
+fn rewrite(path: &Path, change: fn(&mut [u8])) {
     let mut bytes = fs::read(path).expect("the file that was just built");
     change(&mut bytes);
     fs::write(path, bytes).expect("writing into the temporary folder");
 }
 
 /// Clears e_shoff, e_shnum and e_shstrndx, as sstrip does.
-fn remove_sections(bytes: &mut Vec<u8>) {
+fn remove_sections(bytes: &mut [u8]) {
     bytes[0x28..0x30].fill(0);
     bytes[0x3c..0x40].fill(0);
 }
 
 /// Renames the section and breaks its magic and both copies of the module text.
-fn remove_build_info(bytes: &mut Vec<u8>) {
+fn remove_build_info(bytes: &mut [u8]) {
     let patterns: [&[u8]; 3] =
         [b".go.buildinfo\0", b"\xff Go buildinf:", b"\x30\x77\xaf\x0c\x92\x74\x08\x02\x41\xe1\xc1\x07\xe6\xd6\x18\xe6"];
     for pattern in patterns {
