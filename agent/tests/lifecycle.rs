@@ -17,6 +17,7 @@ use std::{
 
 use common::{
     agent::{self, Agent, SITES},
+    alone,
     build::{Form, NEWEST, build},
     elf,
     metrics::Scrape,
@@ -84,6 +85,7 @@ fn stderr(output: &Output) -> String {
 
 #[test]
 fn sigterm_drains_and_ends_with_success() {
+    let _alone = alone();
     let target = Target::spawn(&program("exact"), &[]);
     let agent = Agent::exact(&[target.pid]);
     assert!(altered_bytes(target.pid, &target.executable) > 0);
@@ -111,6 +113,7 @@ fn sigusr1_attaches_anew_and_keeps_the_counters() {
 
 #[test]
 fn a_taken_port_is_an_error_that_names_it() {
+    let _alone = alone();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let output = agent::command(&["run", "--listen", &address]).output().unwrap();
@@ -120,6 +123,7 @@ fn a_taken_port_is_an_error_that_names_it() {
 
 #[test]
 fn without_privileges_it_says_which_lack() {
+    let _alone = alone();
     let directory = TempDir::new().unwrap();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let binary = directory.path().join("goroscope");
@@ -134,6 +138,7 @@ fn without_privileges_it_says_which_lack() {
 
 #[test]
 fn replicas_and_a_copy_are_counted_each() {
+    let _alone = alone();
     let directory = TempDir::new().unwrap();
     let (file, copy) = (named(&directory, "exact", "replicated"), directory.path().join("below").join("replicated"));
     fs::create_dir(copy.parent().unwrap()).unwrap();
@@ -165,6 +170,7 @@ fn replicas_and_a_copy_are_counted_each() {
 
 #[test]
 fn a_new_process_of_an_attached_file_is_counted_from_its_first_instruction() {
+    let _alone = alone();
     let directory = TempDir::new().unwrap();
     let file = named(&directory, "eager", "again");
     let first = Target::spawn(&file, &[]);
@@ -179,6 +185,7 @@ fn a_new_process_of_an_attached_file_is_counted_from_its_first_instruction() {
 
 #[test]
 fn short_lives_are_counted_whole_and_leave_nothing() {
+    let _alone = alone();
     const LIVES: u64 = 60;
     let directory = TempDir::new().unwrap();
     let file = named(&directory, "eager", "fleeting");
@@ -211,6 +218,7 @@ fn short_lives_are_counted_whole_and_leave_nothing() {
 
 #[test]
 fn a_deleted_and_a_replaced_executable_are_observed() {
+    let _alone = alone();
     let directory = TempDir::new().unwrap();
     let (deleted, replaced) = (named(&directory, "exact", "deleted"), named(&directory, "exact", "replaced"));
     let mut targets = [Target::spawn(&deleted, &[]), Target::spawn(&replaced, &[])];
@@ -231,6 +239,7 @@ fn a_deleted_and_a_replaced_executable_are_observed() {
 
 #[test]
 fn a_process_that_executes_another_program_is_observed_anew() {
+    let _alone = alone();
     let directory = TempDir::new().unwrap();
     let (first, second) = (named(&directory, "eager", "before-exec"), named(&directory, "exact", "after-exec"));
     let mut target = Target::spawn(&first, &[]);
@@ -248,6 +257,7 @@ fn a_process_that_executes_another_program_is_observed_anew() {
 
 #[test]
 fn two_agents_at_once_are_both_exact() {
+    let _alone = alone();
     let mut target = Target::spawn(&program("exact"), &[]);
     let (one, two) = (Agent::exact(&[target.pid]), Agent::exact(&[target.pid]));
     assert_exact(&[&one, &two], &mut target, 8);
@@ -259,6 +269,7 @@ fn two_agents_at_once_are_both_exact() {
 
 #[test]
 fn an_excluded_process_is_left_alone() {
+    let _alone = alone();
     let directory = TempDir::new().unwrap();
     let (left, taken) = (named(&directory, "exact", "left-alone"), named(&directory, "exact", "taken-in"));
     let (left, taken) = (Target::spawn(&left, &[]), Target::spawn(&taken, &[]));
@@ -296,6 +307,7 @@ fn impostor(directory: &Path) -> PathBuf {
 
 #[test]
 fn bad_executables_are_counted_refusals_and_the_agent_goes_on() {
+    let _alone = alone();
     let directory = TempDir::new().unwrap();
     let at = |name: &str| directory.path().join(name);
     let (exact, eager) = (program("exact"), program("eager"));

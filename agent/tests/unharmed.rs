@@ -9,6 +9,7 @@ mod common;
 
 use common::{
     agent::Agent,
+    alone,
     build::{Form, build},
     target::Target,
     text::altered_bytes,
@@ -74,6 +75,7 @@ fn wait_counted(agent: &Agent, pid: u32, before: u64) {
 
 #[test]
 fn output_is_the_same_under_all_probes() {
+    let _alone = alone();
     let mut watched = Watched::all();
     let agent = Agent::exact(&pids(&watched));
     for watched in &mut watched {
@@ -90,6 +92,7 @@ fn output_is_the_same_under_all_probes() {
 
 #[test]
 fn kill_nine_leaves_no_breakpoint() {
+    let _alone = alone();
     let mut watched = Watched::all();
     let agent = Agent::exact(&pids(&watched));
     // The agent dies while every one of them is in the middle of it.
@@ -108,6 +111,7 @@ fn kill_nine_leaves_no_breakpoint() {
 
 #[test]
 fn output_is_the_same_while_probes_come_and_go() {
+    let _alone = alone();
     let mut watched = Watched::all();
     let agent = Agent::exact(&pids(&watched));
     for watched in &mut watched {
