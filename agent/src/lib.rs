@@ -3,6 +3,7 @@
 //! Read the rooms in the order of the data: `discovery`, `analysis`, `plan`, `tracer`, `budget`, `collect`, `symbolize`,
 //! `attribution`, `metrics`, `admin`; `app` builds and owns them. ARCHITECTURE.md has the map.
 
+pub mod admin;
 pub mod analysis;
 pub mod args;
 pub mod attribution;
@@ -10,6 +11,7 @@ pub mod budget;
 pub mod collect;
 pub mod config;
 pub mod discovery;
+pub mod export;
 pub mod metrics;
 pub mod model;
 pub mod plan;

@@ -1,0 +1,126 @@
+//! What each route answers.
+
+use std::{fmt::Write, net::SocketAddr, sync::Arc};
+
+use axum::{
+    Extension, Router,
+    extract::State,
+    http::{
+        HeaderMap, HeaderValue, StatusCode,
+        header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS},
+    },
+    response::{IntoResponse, Response},
+    routing::get,
+};
+
+use super::Reports;
+use crate::{
+    export::json,
+    metrics::{Metrics, OwnUsage, negotiate},
+};
+
+const TEXT: &str = "text/plain; charset=utf-8";
+
+const INDEX: &str = "goroscope: every Go process on this host\n
+/metrics          counters for Prometheus (OpenMetrics or text, as Accept says)
+/livez            200 while the agent answers
+/readyz           200 once every process found at start-up is attached or refused
+/debug/processes  JSON of every Go process, its counters, sites and refusals (from this host only)\n";
+
+/// The other end of the connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
+/// Everything.
+pub(super) fn all(reports: Reports, metrics: Arc<Metrics>) -> Router {
+    let metrics = Router::new().route("/metrics", get(serve_metrics)).with_state((reports.clone(), metrics));
+    let debug = Router::new().route("/debug/processes", get(processes)).with_state(reports.clone());
+    health(reports).route("/", get(|| async { text(StatusCode::OK, INDEX) })).merge(metrics).merge(debug)
+}
+
+/// For the kubelet and its like.
+pub(super) fn health(reports: Reports) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { text(StatusCode::OK, "ok\n") }))
+        .route("/readyz", get(readyz))
+        .with_state(reports)
+        .fallback(|| async { text(StatusCode::NOT_FOUND, "there is no such page; / lists those there are\n") })
+}
+
+async fn serve_metrics(State((reports, metrics)): State<(Reports, Arc<Metrics>)>, headers: HeaderMap) -> Response {
+    let accept: Vec<_> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let format = negotiate(&accept.join(","));
+    let Some(report) = reports.fresh().await else { return nothing_yet() };
+    // Reads /proc/self and writes up to some megabytes: not for the threads that serve connections.
+    let page = tokio::task::spawn_blocking(move || metrics.page(&report, OwnUsage::read().ok().as_ref()).render(format)).await;
+    match page {
+        Ok(Ok(page)) => respond(StatusCode::OK, format.content_type(), page),
+        Ok(Err(error)) => failed(&error),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn readyz(State(reports): State<Reports>) -> Response {
+    let Some(report) = reports.latest() else {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "not ready: processes have not been looked for yet\n");
+    };
+    let (status, mut body) = match report.agent.starting {
+        0 => (StatusCode::OK, "ready\n".to_owned()),
+        left => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("not ready: {left} of the processes found at start-up are not attached or refused yet\n"),
+        ),
+    };
+    for loss in &report.agent.losses {
+        // One line each, whatever is in it.
+        let _ = writeln!(body, "lost: {}", loss.replace(char::is_control, " "));
+    }
+    text(status, body)
+}
+
+async fn processes(State(reports): State<Reports>, Extension(Peer(peer)): Extension<Peer>, headers: HeaderMap) -> Response {
+    if let Err(why) = is_from_this_host(peer, &headers) {
+        return text(StatusCode::FORBIDDEN, why);
+    }
+    let Some(report) = reports.fresh().await else { return nothing_yet() };
+    match json::processes(&report) {
+        Ok(body) => respond(StatusCode::OK, "application/json", body),
+        Err(error) => failed(&error),
+    }
+}
+
+/// Paths and function names of all processes are for who is on this host. A web page that its visitor's browser loads may
+/// have a name that resolves to 127.0.0.1 (DNS rebinding), so the name asked for counts too.
+fn is_from_this_host(peer: SocketAddr, headers: &HeaderMap) -> Result<(), String> {
+    if !peer.ip().to_canonical().is_loopback() {
+        return Err(format!("/debug is for clients on the agent's own host (loopback), and this one is {}\n", peer.ip()));
+    }
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(name, _)| name);
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    let is_address = name.parse::<std::net::IpAddr>().is_ok();
+    if is_address || name.eq_ignore_ascii_case("localhost") {
+        Ok(())
+    } else {
+        Err("/debug must be asked for as localhost or by address: other names may be a foreign page's\n".to_owned())
+    }
+}
+
+fn nothing_yet() -> Response {
+    text(StatusCode::SERVICE_UNAVAILABLE, "nothing has been collected yet: try again\n")
+}
+
+fn failed(error: &impl std::fmt::Display) -> Response {
+    tracing::error!(%error, "a page could not be rendered");
+    text(StatusCode::INTERNAL_SERVER_ERROR, "the page could not be rendered; the agent's log says why\n")
+}
+
+fn text(status: StatusCode, body: impl Into<String>) -> Response {
+    respond(status, TEXT, body.into())
+}
+
+fn respond(status: StatusCode, content_type: &'static str, body: String) -> Response {
+    // Names in these texts are chosen by strangers: no browser may take one for HTML, no proxy keep a page.
+    let headers = [(CONTENT_TYPE, content_type), (X_CONTENT_TYPE_OPTIONS, "nosniff"), (CACHE_CONTROL, "no-store")];
+    (status, headers.map(|(name, value)| (name, HeaderValue::from_static(value))), body).into_response()
+}

@@ -1,0 +1,5 @@
+//! Reports for other programs than Prometheus, one file a format.
+//!
+//! In: a [`crate::model::Report`]. Out: bytes. Must not know: who asks for them.
+
+pub mod json;
