@@ -1,0 +1,94 @@
+//! The lifetime of an executable: its slot, its probes, what each family is doing.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use goroscope_abi::{Family, TextRange};
+
+use super::switcher::Site;
+use crate::{
+    budget::Schedule,
+    model::{Executable, FamilyMode, ProbePlan, Refusal, Slot},
+    symbolize::Symbolizer,
+};
+
+/// What one family of one executable is doing.
+#[derive(Debug)]
+pub(super) enum State {
+    /// Being attached.
+    Attaching,
+    /// On, and every hit counts.
+    Exact,
+    /// Too busy: being detached.
+    Closing,
+    /// On in windows.
+    Windows {
+        schedule: Schedule,
+        /// When the next one opens, ns; none while one is open.
+        next_ns: Option<u64>,
+    },
+    /// Could not be attached.
+    Failed,
+}
+
+impl State {
+    pub(super) fn mode(&self) -> Option<FamilyMode> {
+        match self {
+            Self::Exact | Self::Closing => Some(FamilyMode::Exact),
+            Self::Windows { schedule, .. } => Some(FamilyMode::Sampled { ratio: schedule.ratio() }),
+            Self::Attaching | Self::Failed => None,
+        }
+    }
+}
+
+/// One attached executable. Its processes may have it under several names.
+#[derive(Debug)]
+pub(super) struct Attachment {
+    pub(super) slot: Slot,
+    pub(super) executable: Arc<Executable>,
+    pub(super) plan: Arc<ProbePlan>,
+    pub(super) symbolizer: Symbolizer,
+    pub(super) families: BTreeMap<Family, State>,
+    /// What could not be attached though it was planned.
+    pub(super) failures: Vec<Refusal>,
+    /// When its last process ended, ns; none while one lives.
+    pub(super) idle_since_ns: Option<u64>,
+}
+
+impl Attachment {
+    pub(super) fn new(slot: Slot, executable: Arc<Executable>, plan: Arc<ProbePlan>) -> Self {
+        let families = plan.families.iter().map(|family| (*family, State::Attaching)).collect();
+        let symbolizer = Symbolizer::new(Arc::clone(&executable));
+        Self { slot, executable, plan, symbolizer, families, failures: Vec::new(), idle_since_ns: None }
+    }
+
+    /// Where the probes of a family go.
+    pub(super) fn site(&self, family: Family) -> Site {
+        let probes = self.plan.probes.iter().filter(|probe| probe.kind.family() == family).cloned().collect();
+        Site { slot: self.slot, family, executable: Arc::clone(&self.executable), probes }
+    }
+
+    /// What is not counted, and why.
+    pub(super) fn refusals(&self) -> Vec<Refusal> {
+        self.plan.refusals.iter().chain(&self.failures).cloned().collect()
+    }
+
+    /// What the kernel side is told.
+    pub(super) fn description(&self) -> goroscope_abi::Executable {
+        let binary = &self.executable.binary;
+        let mut description = goroscope_abi::Executable { g_sched_bp: g_sched_bp(binary.version.minor), ..Default::default() };
+        for (to, from) in description.library.iter_mut().zip(&binary.library_ranges) {
+            *to = TextRange { start: from.start.0, end: from.end.0 };
+            description.ranges += 1;
+        }
+        description
+    }
+}
+
+/// Offset of `sched.bp` in `runtime.g`: `sched` is at 56 in every version, and gobuf lost its field `ret` in 1.25.
+const fn g_sched_bp(minor: u16) -> u64 {
+    match minor {
+        19..=24 => 56 + 48,
+        25..=27 => 56 + 40,
+        _ => 0,
+    }
+}

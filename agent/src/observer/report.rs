@@ -1,0 +1,153 @@
+//! From what is watched to an immutable [`Report`].
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use goroscope_abi::{Family, Kind};
+
+use super::{
+    Observer,
+    attachment::Attachment,
+    clock, nanos,
+    watched::{Reading, Watched},
+};
+use crate::{
+    collect::{Live, Totals},
+    model::{AgentReport, FamilyReport, Info, ProcessReport, Refusal, Report, TargetState},
+};
+
+/// A report this young serves again: scrapes that come together cost one collection.
+const FRESH: Duration = Duration::from_millis(100);
+
+impl Observer {
+    /// The state of everything.
+    pub(super) fn report(&mut self) -> Arc<Report> {
+        let begin = clock();
+        if let Some((taken, report)) = &self.last_report {
+            if begin < taken.saturating_add(nanos(FRESH)) {
+                return Arc::clone(report);
+            }
+        }
+        let mut sites = self.maps.sites();
+        let mut processes = Vec::with_capacity(self.watched.len());
+        let mut totals: Vec<(&Watched, Totals, Option<&Attachment>)> = Vec::new();
+        let used_sites: u64 = sites.values().map(|sites| sites.len() as u64).sum();
+        for (key, watched) in &self.watched {
+            let attachment = watched.slot.as_ref().ok().and_then(|slot| self.attachments.get(slot));
+            let Some(attachment) = attachment else {
+                processes.push(Arc::new(refused(watched)));
+                continue;
+            };
+            let reading = Reading { sites: sites.remove(key).unwrap_or_default(), hits: self.maps.hits(key).unwrap_or_default() };
+            let (sums, sites) = watched.totals(attachment, &reading, begin);
+            let mut report = describe(watched, attachment, &sums);
+            report.sites = sites;
+            if watched.ended_ns.is_none() {
+                processes.push(Arc::new(report));
+            }
+            totals.push((watched, sums, Some(attachment)));
+        }
+        let live: Vec<Live<'_>> = totals
+            .iter()
+            .filter_map(|(watched, sums, attachment)| {
+                let attachment = (*attachment)?;
+                let ratio = |family: &Family, state: &super::State| state.mode().map(|mode| (*family, mode.ratio()));
+                Some(Live {
+                    identity: &watched.target.identity,
+                    totals: sums,
+                    sampling_ratio: attachment.families.iter().filter_map(|(family, state)| ratio(family, state)).collect(),
+                    info: info(attachment),
+                })
+            })
+            .collect();
+        let groups = self.ledger.report(&live, begin);
+        let mut agent = self.agent(&processes);
+        agent.map_entries.insert("SITES", (used_sites, self.maps.room().get("SITES").copied().unwrap_or(0)));
+        agent.collect_duration = Duration::from_nanos(clock().saturating_sub(begin));
+        let report = Arc::new(Report { taken_at: SystemTime::now(), processes, groups, agent });
+        self.last_report = Some((begin, Arc::clone(&report)));
+        report
+    }
+
+    fn agent(&self, processes: &[Arc<ProcessReport>]) -> AgentReport {
+        let mut states = BTreeMap::from([("attached", 0), ("refused", 0)]);
+        let mut refusals = BTreeMap::new();
+        for process in processes {
+            let state = if process.state == TargetState::Refused { "refused" } else { "attached" };
+            *states.entry(state).or_default() += 1;
+            for refusal in &process.refusals {
+                let family = refusal.family.map_or("all", Family::name);
+                *refusals.entry((process.identity.process.clone(), family, refusal.reason)).or_default() += 1;
+            }
+        }
+        let room = |map: &str| self.maps.room().get(map).copied().unwrap_or(0);
+        AgentReport {
+            processes: states,
+            refusals,
+            attach_failures: self.failures.clone(),
+            lost: self.maps.drops(),
+            map_entries: BTreeMap::from([
+                ("COUNTERS", (self.maps.processes_with_hits().len() as u64, room("COUNTERS"))),
+                ("EXECUTABLES", (self.attachments.len() as u64, room("EXECUTABLES"))),
+            ]),
+            executables: self.attachments.len() as u64,
+            starting: self.starting.as_ref().map_or(0, |starting| (starting.len() as u64).max(1)),
+            losses: self.losses.clone(),
+            ..AgentReport::default()
+        }
+    }
+}
+
+fn info(attachment: &Attachment) -> Info {
+    let binary = &attachment.executable.binary;
+    let module = binary.build.as_ref().and_then(|build| build.main_module.as_ref());
+    Info {
+        go_version: binary.version.to_string(),
+        build_id: attachment.executable.id.build_id.clone(),
+        module: module.map(|module| module.path.clone()).unwrap_or_default(),
+        module_version: module.map(|module| module.version.clone()).unwrap_or_default(),
+    }
+}
+
+fn describe(watched: &Watched, attachment: &Attachment, totals: &Totals) -> ProcessReport {
+    let Info { go_version, build_id, module, module_version } = info(attachment);
+    let mut families = BTreeMap::new();
+    for (family, state) in &attachment.families {
+        let Some(mode) = state.mode() else { continue };
+        let of_family = |kind: &Kind| kind.family() == *family;
+        let counts = totals.counts.iter().filter(|(kind, _)| of_family(kind)).map(|(kind, count)| (*kind, *count)).collect();
+        families.insert(*family, FamilyReport { mode, counts });
+    }
+    let state = if families.is_empty() { TargetState::Refused } else { TargetState::Attached { at: watched.attached_at } };
+    ProcessReport {
+        go_version,
+        build_id,
+        module,
+        module_version,
+        families,
+        ..process(watched, state, attachment.refusals())
+    }
+}
+
+fn refused(watched: &Watched) -> ProcessReport {
+    process(watched, TargetState::Refused, watched.slot.as_ref().err().cloned().into_iter().collect())
+}
+
+fn process(watched: &Watched, state: TargetState, refusals: Vec<Refusal>) -> ProcessReport {
+    ProcessReport {
+        pid: watched.target.pid(),
+        identity: watched.target.identity.clone(),
+        exe: watched.target.exe.display().to_string(),
+        go_version: String::new(),
+        build_id: String::new(),
+        module: String::new(),
+        module_version: String::new(),
+        state,
+        refusals,
+        families: BTreeMap::new(),
+        sites: Vec::new(),
+    }
+}

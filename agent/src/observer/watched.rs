@@ -1,0 +1,165 @@
+//! The lifetime of a process: what it is, what was counted of it, and what was estimated.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use goroscope_abi::{Family, Kind};
+
+use super::{attachment::Attachment, switcher::Opened};
+use crate::{
+    budget::{Bucket, Estimate, Window},
+    collect::Totals,
+    discovery::Listed,
+    model::{Count, Refusal, RuntimeAddress, SiteReport, Slot, Target},
+    symbolize::Site as Statement,
+    tracer::{Hits, Site},
+};
+
+/// One Go process.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) target: Target,
+    pub(super) listed: Listed,
+    /// Where its executable is attached, or why it is not.
+    pub(super) slot: Result<Slot, Refusal>,
+    pub(super) attached_at: SystemTime,
+    /// When its leader ended, ns: it is freed a little later.
+    pub(super) ended_ns: Option<u64>,
+    pub(super) buckets: BTreeMap<Family, Bucket>,
+    sampled: BTreeMap<Family, Sampled>,
+}
+
+/// A family that is counted in windows.
+#[derive(Debug, Default)]
+struct Sampled {
+    estimates: BTreeMap<Kind, Estimate>,
+    /// Estimated events by site since then, and what they were exactly before.
+    sites: HashMap<(Kind, u64), u64>,
+    /// What the kernel side had at the end of the last window.
+    last: Reading,
+}
+
+/// What the kernel side has of one process.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reading {
+    pub(super) hits: Hits,
+    pub(super) sites: Vec<Site>,
+}
+
+impl Reading {
+    /// Hits of a kind. Where there are sites, their sum: read in one pass, so that total and sites agree.
+    fn of(&self, kind: Kind) -> u64 {
+        if !kind.has_site() {
+            return at(&self.hits.by_kind, kind);
+        }
+        let sited: u64 = self.sites.iter().filter(|site| site.kind == kind).map(|site| site.hits).sum();
+        sited + at(&self.hits.unsited, kind)
+    }
+
+    /// Hits of a family by CPU.
+    fn by_cpu(&self, family: Family) -> Vec<u64> {
+        let of_family = |hits: &[u64; goroscope_abi::KINDS]| {
+            Kind::ALL.into_iter().filter(|kind| kind.family() == family).map(|kind| at(hits, kind)).sum()
+        };
+        self.hits.by_cpu.iter().map(of_family).collect()
+    }
+}
+
+fn at(hits: &[u64; goroscope_abi::KINDS], kind: Kind) -> u64 {
+    hits.get(kind as usize).copied().unwrap_or(0)
+}
+
+impl Watched {
+    pub(super) fn new(target: Target, listed: Listed, slot: Result<Slot, Refusal>) -> Self {
+        Self {
+            target,
+            listed,
+            slot,
+            attached_at: SystemTime::now(),
+            ended_ns: None,
+            buckets: BTreeMap::new(),
+            sampled: BTreeMap::new(),
+        }
+    }
+
+    /// From now on a family is counted in windows: what was counted until `now_ns` was exact.
+    pub(super) fn begin_windows(&mut self, family: Family, reading: &Reading, now_ns: u64) {
+        let kinds = Kind::ALL.into_iter().filter(|kind| kind.family() == family);
+        let estimates = kinds.map(|kind| (kind, Estimate::new(reading.of(kind), now_ns))).collect();
+        let sites = reading.sites.iter().filter(|site| site.kind.family() == family).map(|site| ((site.kind, site.pc), site.hits));
+        self.sampled.insert(family, Sampled { estimates, sites: sites.collect(), last: reading.clone() });
+    }
+
+    /// Takes in what was counted in a window.
+    pub(super) fn end_window(&mut self, family: Family, reading: Reading, opened: Opened) {
+        // A process that came while its executable was in windows already: exact until now, and little.
+        if !self.sampled.contains_key(&family) {
+            self.begin_windows(family, &reading, opened.closed_ns);
+            return;
+        }
+        let Some(sampled) = self.sampled.get_mut(&family) else { return };
+        let before = sampled.last.by_cpu(family);
+        let by_cpu = reading.by_cpu(family);
+        let family_by_cpu: Vec<u64> =
+            by_cpu.iter().enumerate().map(|(cpu, hits)| hits.saturating_sub(before.get(cpu).copied().unwrap_or(0))).collect();
+        let old: HashMap<(Kind, u64), u64> = sampled.last.sites.iter().map(|site| ((site.kind, site.pc), site.hits)).collect();
+        for (kind, estimate) in &mut sampled.estimates {
+            let events = reading.of(*kind).saturating_sub(sampled.last.of(*kind));
+            let growth = estimate.add(&Window {
+                closed_ns: opened.closed_ns,
+                length: opened.length,
+                events,
+                family_by_cpu: family_by_cpu.clone(),
+            });
+            // The sites share what the total grew by; what rounding leaves over is in `other`.
+            for site in reading.sites.iter().filter(|site| site.kind == *kind) {
+                let key = (site.kind, site.pc);
+                let here = site.hits.saturating_sub(old.get(&key).copied().unwrap_or(0));
+                let share = u128::from(growth) * u128::from(here) / u128::from(events.max(1));
+                *sampled.sites.entry(key).or_default() += u64::try_from(share).unwrap_or(0);
+            }
+        }
+        sampled.last = reading;
+    }
+
+    /// Events by kind and by site as they stand at `now_ns`.
+    pub(super) fn totals(&self, attachment: &Attachment, reading: &Reading, now_ns: u64) -> (Totals, Vec<SiteReport>) {
+        let mut totals = Totals::default();
+        let mut statements: BTreeMap<(Family, Arc<Statement>), u64> = BTreeMap::new();
+        for (family, state) in &attachment.families {
+            if state.mode().is_none() {
+                continue;
+            }
+            let sampled = self.sampled.get(family);
+            for kind in Kind::ALL.into_iter().filter(|kind| kind.family() == *family) {
+                let estimate = sampled.and_then(|sampled| sampled.estimates.get(&kind));
+                let count = estimate.map_or_else(|| Count::exact(reading.of(kind)), |estimate| estimate.count(now_ns));
+                totals.counts.insert(kind, count);
+            }
+            let exact = reading.sites.iter().filter(|site| site.kind.family() == *family).map(|site| ((site.kind, site.pc), site.hits));
+            let sites: HashMap<(Kind, u64), u64> = sampled.map_or_else(|| exact.collect(), |sampled| sampled.sites.clone());
+            for ((_, pc), count) in sites {
+                let address = RuntimeAddress(pc).to_virtual(self.target.load_bias);
+                // What has no name is in `other`.
+                let Ok(statement) = attachment.symbolizer.site(address) else { continue };
+                *totals.sites.entry((*family, statement.function.clone())).or_default() += count;
+                *statements.entry((*family, statement)).or_default() += count;
+            }
+        }
+        let mut sites: Vec<_> = statements
+            .into_iter()
+            .map(|((family, statement), count)| SiteReport {
+                family,
+                function: statement.function.clone(),
+                file: statement.file.clone(),
+                line: statement.line,
+                count,
+            })
+            .collect();
+        sites.sort_by_key(|site| std::cmp::Reverse(site.count));
+        (totals, sites)
+    }
+}

@@ -1,0 +1,106 @@
+//! Families that are too busy to be counted all the time: closing them, opening windows, taking windows in.
+
+use goroscope_abi::{Family, ProcessKey};
+use tracing::info;
+
+use super::{
+    Observer, clock,
+    attachment::State,
+    switcher::{Command, Opened},
+    watched::Reading,
+};
+use crate::{
+    budget::{Schedule, WINDOW},
+    model::Slot,
+};
+
+use goroscope_abi::record::HITS_PER_RECORD;
+
+impl Observer {
+    /// A process took hits: whether its family may stay on.
+    pub(super) fn hits(&mut self, process: ProcessKey, family: Family) {
+        if self.scope.exact {
+            return;
+        }
+        let Some(watched) = self.watched.get_mut(&process) else { return };
+        let over = watched.buckets.entry(family).or_default().pour(HITS_PER_RECORD, clock());
+        let Ok(slot) = watched.slot else { return };
+        if !over {
+            return;
+        }
+        let Some(state) = self.attachments.get_mut(&slot).and_then(|attachment| attachment.families.get_mut(&family)) else { return };
+        if matches!(state, State::Exact) {
+            info!(pid = process.tgid, process = %watched.target.identity.process, family = family.name(), "too busy to be counted all the time: windows from now on");
+            *state = State::Closing;
+            let _ = self.commands.send(Command::Detach(slot, family));
+        }
+    }
+
+    /// The probes of a family are off: what was counted until now is exact.
+    pub(super) fn detached(&mut self, slot: Slot, family: Family) {
+        let Some(state) = self.attachments.get_mut(&slot).and_then(|attachment| attachment.families.get_mut(&family)) else { return };
+        if !matches!(state, State::Closing) {
+            return;
+        }
+        let now = clock();
+        let mut schedule = Schedule::new(now);
+        // The first one soon: until then nothing is known but that it is busy.
+        let next = schedule.next(now, std::time::Duration::ZERO, rand::random::<f64>() / 5.0);
+        *state = State::Windows { schedule, next_ns: Some(next) };
+        for (watched, reading) in self.readings_of(slot) {
+            if let Some(watched) = self.watched.get_mut(&watched) {
+                watched.begin_windows(family, &reading, now);
+            }
+        }
+    }
+
+    /// Opens the windows that are due.
+    pub(super) fn open_windows(&mut self, now: u64) {
+        for attachment in self.attachments.values_mut() {
+            let mut due = Vec::new();
+            for (family, state) in &mut attachment.families {
+                if let State::Windows { next_ns, .. } = state {
+                    if next_ns.is_some_and(|next| now >= next) {
+                        *next_ns = None;
+                        due.push(*family);
+                    }
+                }
+            }
+            for family in due {
+                let _ = self.commands.send(Command::Window(attachment.site(family), WINDOW));
+            }
+        }
+    }
+
+    /// A window is over: every process of the executable takes in what it did in it.
+    pub(super) fn window_over(&mut self, slot: Slot, family: Family, opened: Opened) {
+        let readings = self.readings_of(slot);
+        for (key, reading) in readings {
+            if let Some(watched) = self.watched.get_mut(&key) {
+                watched.end_window(family, reading, opened);
+            }
+        }
+        if let Some(State::Windows { schedule, next_ns }) =
+            self.attachments.get_mut(&slot).and_then(|attachment| attachment.families.get_mut(&family))
+        {
+            *next_ns = Some(schedule.next(clock(), opened.exposure, rand::random()));
+        }
+    }
+
+    /// When the next window opens, ns.
+    pub(super) fn next_window(&self) -> Option<u64> {
+        let states = self.attachments.values().flat_map(|attachment| attachment.families.values());
+        states.filter_map(|state| if let State::Windows { next_ns, .. } = state { *next_ns } else { None }).min()
+    }
+
+    /// What the kernel side has of every process of an executable.
+    fn readings_of(&self, slot: Slot) -> Vec<(ProcessKey, Reading)> {
+        let mut sites = self.maps.sites();
+        let keys = self.watched.iter().filter(|(_, watched)| watched.slot.as_ref() == Ok(&slot)).map(|(key, _)| *key);
+        keys.map(|key| {
+            let sites = sites.remove(&key).unwrap_or_default();
+            (key, Reading { hits: self.maps.hits(&key).unwrap_or_default(), sites })
+        })
+        .collect()
+    }
+}
