@@ -14,6 +14,7 @@ pub mod discovery;
 pub mod export;
 pub mod metrics;
 pub mod model;
+pub mod observer;
 pub mod plan;
 pub mod symbolize;
 pub mod telemetry;

@@ -107,7 +107,7 @@ impl Finder {
     fn identify(&mut self, key: ProcessKey, process: Process) -> Option<Found> {
         let pid = self.scope.per_process.then_some(key.tgid);
         let identity = attribution::identify(&process.exe, &process.cgroup, pid);
-        if self.scope.excludes.excludes(&identity.process, &process.exe) {
+        if self.scope.excludes.excludes(&identity.process, &process.exe.to_string_lossy()) {
             return None;
         }
         let listed = Listed { pid: process.pid, start_ticks: process.start_ticks };

@@ -42,7 +42,7 @@ use crate::{
     config::Excludes,
     discovery::{Life, ProcRoot},
     model::{Executable, ProbePlan, Refusal, Report, Slot},
-    tracer::{Maps, Record, Records, Site, Tracer},
+    tracer::{Maps, Record, Records, SiteHits, Tracer},
 };
 
 /// How long after its leader a process is read for the last time: its other threads may still have been on a CPU.
@@ -150,7 +150,7 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
         looking: HashSet::new(),
         scanning: None,
         next_scan_ns: 0,
-        starting: Some(BTreeSet::new()),
+        starting: Some(Starting::default()),
         records_lost: 0,
         last_report: None,
     };
@@ -184,6 +184,15 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// What is left of the start-up.
+#[derive(Debug, Default)]
+struct Starting {
+    /// All of /proc was looked at.
+    scanned: bool,
+    /// What is still being attached.
+    attaching: BTreeSet<(Slot, Family)>,
+}
+
 struct Observer {
     root: ProcRoot,
     scope: Scope,
@@ -202,8 +211,8 @@ struct Observer {
     /// When the running scan of /proc was asked for, ns.
     scanning: Option<u64>,
     next_scan_ns: u64,
-    /// Families of processes found at start-up that are still being attached; none once all are.
-    starting: Option<BTreeSet<(Slot, Family)>>,
+    /// Until every process found at start-up is attached or refused.
+    starting: Option<Starting>,
     records_lost: u64,
     last_report: Option<(u64, Arc<Report>)>,
 }
@@ -349,7 +358,7 @@ impl Observer {
         }
         for family in attachment.families.keys() {
             if let Some(starting) = &mut self.starting {
-                starting.insert((slot, *family));
+                starting.attaching.insert((slot, *family));
             }
             let _ = self.commands.send(Command::Attach(attachment.site(*family)));
         }
@@ -363,8 +372,9 @@ impl Observer {
             Reply::Failed(slot, refusal) => (*slot, refusal.family),
         };
         if let (Some(starting), Some(family)) = (&mut self.starting, family) {
-            starting.remove(&(slot, family));
+            starting.attaching.remove(&(slot, family));
         }
+        self.note_started();
         let Some(attachment) = self.attachments.get_mut(&slot) else { return };
         match reply {
             Reply::Attached(_, family) => {
@@ -418,15 +428,10 @@ impl Observer {
         let now = clock();
         let rescan = if self.losses.iter().any(|loss| loss.contains("tracepoint")) { RESCAN_BLIND } else { RESCAN };
         self.next_scan_ns = now.saturating_add(nanos(rescan));
-        if let Some(starting) = &self.starting {
-            if starting.is_empty() {
-                info!(processes = self.watched.len(), executables = self.attachments.len(), "every process found at start-up is attached or refused");
-                self.starting = None;
-            } else {
-                // Look again soon: attaching what was found is under way.
-                self.next_scan_ns = now.saturating_add(20_000_000);
-            }
+        if let Some(starting) = &mut self.starting {
+            starting.scanned = true;
         }
+        self.note_started();
         self.scanning = None;
         // Ends that no record told of.
         let gone: Vec<ProcessKey> = self
@@ -437,6 +442,14 @@ impl Observer {
             .collect();
         for key in gone {
             self.exit(key);
+        }
+    }
+
+    fn note_started(&mut self) {
+        if self.starting.as_ref().is_some_and(|starting| starting.scanned && starting.attaching.is_empty()) {
+            let (processes, executables) = (self.watched.len(), self.attachments.len());
+            info!(processes, executables, "every process found at start-up is attached or refused");
+            self.starting = None;
         }
     }
 
@@ -460,7 +473,7 @@ impl Observer {
         }
     }
 
-    fn bury_one(&mut self, key: ProcessKey, sites: Vec<Site>, now: u64) {
+    fn bury_one(&mut self, key: ProcessKey, sites: Vec<SiteHits>, now: u64) {
         let hits = self.maps.hits(&key);
         let Some(watched) = self.watched.get_mut(&key) else {
             self.orphans.remove(&key);

@@ -94,7 +94,7 @@ impl Observer {
                 ("EXECUTABLES", (self.attachments.len() as u64, room("EXECUTABLES"))),
             ]),
             executables: self.attachments.len() as u64,
-            starting: self.starting.as_ref().map_or(0, |starting| (starting.len() as u64).max(1)),
+            starting: self.starting.as_ref().map_or(0, |starting| (starting.attaching.len() as u64).max(1)),
             losses: self.losses.clone(),
             ..AgentReport::default()
         }

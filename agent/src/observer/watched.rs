@@ -13,9 +13,9 @@ use crate::{
     budget::{Bucket, Estimate, Window},
     collect::Totals,
     discovery::Listed,
-    model::{Count, Refusal, RuntimeAddress, SiteReport, Slot, Target},
-    symbolize::Site as Statement,
-    tracer::{Hits, Site},
+    model::{Count, Refusal, RuntimeAddress, Site, SiteReport, Slot, Target},
+
+    tracer::{Hits, SiteHits},
 };
 
 /// One Go process.
@@ -46,7 +46,7 @@ struct Sampled {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reading {
     pub(super) hits: Hits,
-    pub(super) sites: Vec<Site>,
+    pub(super) sites: Vec<SiteHits>,
 }
 
 impl Reading {
@@ -128,7 +128,7 @@ impl Watched {
     /// Events by kind and by site as they stand at `now_ns`.
     pub(super) fn totals(&self, attachment: &Attachment, reading: &Reading, now_ns: u64) -> (Totals, Vec<SiteReport>) {
         let mut totals = Totals::default();
-        let mut statements: BTreeMap<(Family, Arc<Statement>), u64> = BTreeMap::new();
+        let mut statements: BTreeMap<(Family, Arc<Site>), u64> = BTreeMap::new();
         for (family, state) in &attachment.families {
             if state.mode().is_none() {
                 continue;

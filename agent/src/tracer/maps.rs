@@ -18,7 +18,7 @@ use crate::model::Slot;
 
 /// One site of one process: the return address in the code that did it, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Site {
+pub struct SiteHits {
     /// What it did.
     pub kind: Kind,
     /// Runtime address.
@@ -148,20 +148,20 @@ impl Maps {
 
     /// Every site with hits, by process.
     #[must_use]
-    pub fn sites(&self) -> StdHashMap<ProcessKey, Vec<Site>> {
+    pub fn sites(&self) -> StdHashMap<ProcessKey, Vec<SiteHits>> {
         // By key first: an iteration over a map that others change may show an entry twice.
         let entries: StdHashMap<SiteKey, u64> =
             lock(&self.sites).iter().filter_map(Result::ok).map(|(key, values)| (key, values.iter().sum())).collect();
-        let mut by_process: StdHashMap<ProcessKey, Vec<Site>> = StdHashMap::new();
+        let mut by_process: StdHashMap<ProcessKey, Vec<SiteHits>> = StdHashMap::new();
         for (key, hits) in entries {
             let Some(kind) = Kind::from_number(key.kind) else { continue };
-            by_process.entry(key.process).or_default().push(Site { kind, pc: key.pc, hits });
+            by_process.entry(key.process).or_default().push(SiteHits { kind, pc: key.pc, hits });
         }
         by_process
     }
 
     /// Frees what the kernel side keeps of an ended process. `sites` as last read.
-    pub fn forget(&self, key: &ProcessKey, sites: &[Site]) {
+    pub fn forget(&self, key: &ProcessKey, sites: &[SiteHits]) {
         let mut processes = lock(&self.processes);
         if processes.get(&key.tgid, 0).is_ok_and(|info| info.exec_ns == key.exec_ns) {
             report(processes.remove(&key.tgid), "PROCESSES");

@@ -6,6 +6,7 @@
 //! Three parts with three owners, made by [`load`]: [`Maps`] (counters, processes, gates), [`Switch`] (links) and
 //! [`Records`] (the ring buffer).
 
+mod breakpoint;
 mod error;
 mod maps;
 mod multi;
@@ -20,8 +21,9 @@ use goroscope_abi::ProcessKey;
 use tracing::{debug, warn};
 
 pub use self::{
+    breakpoint::breakpoint,
     error::{AttachError, LoadError},
-    maps::{Hits, Maps, Site},
+    maps::{Hits, Maps, SiteHits},
     records::{Record, Records},
     switch::{Link, Switch},
 };
