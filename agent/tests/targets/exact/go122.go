@@ -9,7 +9,7 @@ import "time"
 //go:noinline
 func fireUnreceived(t *tally) {
 	timer := time.NewTimer(50 * time.Microsecond)
-	t.timerSite[timerStartTimers]++
+	t.timerSite[timerFireUnreceived]++
 	await(func() bool { return len(timer.C) == 1 })
 	t.timerFires++
 	timer.Stop()

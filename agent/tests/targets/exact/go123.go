@@ -12,7 +12,7 @@ import (
 //go:noinline
 func fireUnreceived(t *tally) {
 	timer := time.NewTimer(50 * time.Microsecond)
-	t.timerSite[timerStartTimers]++
+	t.timerSite[timerFireUnreceived]++
 	pause()
 	pause()
 	timer.Stop()

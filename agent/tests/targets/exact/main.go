@@ -68,6 +68,7 @@ var mapNames = [mapSites]string{
 // Sites of timer starts.
 const (
 	timerStartTimers = iota
+	timerFireUnreceived
 	timerStartInlined
 	timerStartAfterFunc
 	timerStartTickers
@@ -79,7 +80,7 @@ const (
 )
 
 var timerNames = [timerSites]string{
-	"main.startTimers", "main.startInlined", "main.startAfterFunc", "main.startTickers", "main.startAfter", "main.tickOnce", "main.deep",
+	"main.startTimers", "main.fireUnreceived", "main.startInlined", "main.startAfterFunc", "main.startTickers", "main.startAfter", "main.tickOnce", "main.deep",
 	"main.useContexts",
 }
 
