@@ -84,12 +84,12 @@ pub(crate) fn ensure(yes: bool, needs: &[Need]) -> Result<()> {
     bail!("still missing after installation: {}\n  remedy: install it by hand, then `cargo xtask setup`", left.join(", "))
 }
 
-/// `PATH` with our tools in front and the unpacked packages' programs at the end.
+/// `PATH` with our tools and a recent Go in front and the unpacked packages' programs at the end.
 pub(crate) fn path() -> OsString {
-    let own = std::iter::once(tools().join("bin"));
-    let host = env::var_os("PATH").unwrap_or_default();
     let go = go::host().ok().and_then(|go| Some(go.parent()?.to_owned()));
-    let all = own.chain(env::split_paths(&host)).chain(go).chain(apt::unpacked_programs());
+    let own = std::iter::once(tools().join("bin")).chain(go);
+    let host = env::var_os("PATH").unwrap_or_default();
+    let all = own.chain(env::split_paths(&host)).chain(apt::unpacked_programs());
     env::join_paths(all).unwrap_or(host)
 }
 
