@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod analysis;
+pub mod app;
 pub mod args;
 pub mod attribution;
 pub mod budget;

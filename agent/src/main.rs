@@ -2,18 +2,20 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use goroscope::args::{Args, Command, ExitStatus};
+use clap::Parser as _;
+use goroscope::{
+    app,
+    args::{Args, Command, ExitStatus},
+};
 
 fn main() -> ExitCode {
-    let status = match Args::parse().command {
-        Command::Run(run) => run.config().map_or_else(|error| report(&error), |_| ExitStatus::Failure),
-        Command::Inspect(_) | Command::Doctor(_) => ExitStatus::Failure,
-    };
-    status.into()
+    match Args::parse().command {
+        Command::Run(run) => run.config().map_or_else(|error| fail(&error, ExitStatus::Usage), app::run).into(),
+        Command::Inspect(_) | Command::Doctor(_) => fail(&"not built in yet", ExitStatus::Failure).into(),
+    }
 }
 
-fn report(error: &impl std::fmt::Display) -> ExitStatus {
+fn fail(error: &impl std::fmt::Display, status: ExitStatus) -> ExitStatus {
     eprintln!("goroscope: {error}");
-    ExitStatus::Usage
+    status
 }

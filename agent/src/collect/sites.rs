@@ -7,7 +7,8 @@ use crate::model::Sites;
 /// Names per family and label set.
 const NAMES: usize = 20;
 
-/// The last of them are kept for sites that matter: those with at least one event in [`SHARE`].
+/// Where there are more sites than names, the last names are kept for sites that matter: those with at least one event
+/// in [`SHARE`].
 const KEPT: usize = 8;
 
 /// One in a hundred.
@@ -26,11 +27,8 @@ impl Names {
     /// Splits `total` among the named sites and `other`. `counts` holds every site of the family; neither ever falls.
     pub(super) fn split(&mut self, total: u64, counts: &BTreeMap<String, u64>) -> Sites {
         self.admit(total, counts);
-        let named: Vec<(String, u64)> = self
-            .base
-            .iter()
-            .map(|(name, base)| (name.clone(), counts.get(name).copied().unwrap_or(0).saturating_sub(*base)))
-            .collect();
+        let named: Vec<(String, u64)> =
+            self.base.iter().map(|(name, base)| (name.clone(), counts.get(name).copied().unwrap_or(0).saturating_sub(*base))).collect();
         let sum: u64 = named.iter().map(|(_, count)| count).sum();
         self.seen = counts.iter().filter(|(name, _)| !self.base.contains_key(*name)).map(|(name, count)| (name.clone(), *count)).collect();
         Sites { named, other: total.saturating_sub(sum) }
@@ -47,7 +45,7 @@ impl Names {
         for (name, count) in candidates {
             let free = NAMES - self.base.len();
             let matters = count.saturating_mul(SHARE) >= total;
-            if free == 0 || (free <= KEPT && !matters) {
+            if free == 0 || (counts.len() > NAMES && free <= KEPT && !matters) {
                 break;
             }
             self.base.insert(name.clone(), self.seen.get(name).copied().unwrap_or(0));

@@ -143,4 +143,3 @@ impl Finder {
 fn is_not_go(refusal: &Refusal) -> bool {
     matches!(refusal.reason, "not_elf" | "not_go")
 }
-

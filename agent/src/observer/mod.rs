@@ -85,7 +85,10 @@ enum Event {
     /// A process that is not of interest, or not any more.
     NotGo(ProcessKey),
     /// A process that could not be looked at.
-    Unreadable { key: ProcessKey, reason: &'static str },
+    Unreadable {
+        key: ProcessKey,
+        reason: &'static str,
+    },
     /// All of /proc was looked at.
     Scanned,
     Switched(Reply),
@@ -286,11 +289,9 @@ impl Observer {
         }
         let slot = match executable {
             Ok((executable, plan)) if !plan.families.is_empty() => self.attachment(&executable, &plan, &target),
-            Ok((_, plan)) => Err(plan.refusals.first().cloned().unwrap_or(Refusal {
-                family: None,
-                reason: "nothing_to_attach",
-                detail: String::new(),
-            })),
+            Ok((_, plan)) => {
+                Err(plan.refusals.first().cloned().unwrap_or(Refusal { family: None, reason: "nothing_to_attach", detail: String::new() }))
+            }
             Err(refusal) => Err(refusal),
         };
         let mut watched = Watched::new(target, listed, slot);
@@ -547,7 +548,8 @@ impl Observer {
     fn next_deadline(&self) -> u64 {
         let ends = self.watched.values().filter_map(|watched| watched.ended_ns).chain(self.orphans.values().copied());
         let ends = ends.map(|ended| ended.saturating_add(nanos(SETTLE)));
-        let idle = self.attachments.values().filter_map(|attachment| attachment.idle_since_ns).map(|since| since.saturating_add(nanos(IDLE)));
+        let idle =
+            self.attachments.values().filter_map(|attachment| attachment.idle_since_ns).map(|since| since.saturating_add(nanos(IDLE)));
         let scan = if self.scanning.is_some() { u64::MAX } else { self.next_scan_ns };
         // A lost record is noticed within a second.
         let tick = clock().saturating_add(1_000_000_000);

@@ -122,14 +122,7 @@ fn describe(watched: &Watched, attachment: &Attachment, totals: &Totals) -> Proc
         families.insert(*family, FamilyReport { mode, counts });
     }
     let state = if families.is_empty() { TargetState::Refused } else { TargetState::Attached { at: watched.attached_at } };
-    ProcessReport {
-        go_version,
-        build_id,
-        module,
-        module_version,
-        families,
-        ..process(watched, state, attachment.refusals())
-    }
+    ProcessReport { go_version, build_id, module, module_version, families, ..process(watched, state, attachment.refusals()) }
 }
 
 fn refused(watched: &Watched) -> ProcessReport {

@@ -14,7 +14,6 @@ use crate::{
     collect::Totals,
     discovery::Listed,
     model::{Count, Refusal, RuntimeAddress, Site, SiteReport, Slot, Target},
-
     tracer::{Hits, SiteHits},
 };
 
@@ -74,15 +73,7 @@ fn at(hits: &[u64; goroscope_abi::KINDS], kind: Kind) -> u64 {
 
 impl Watched {
     pub(super) fn new(target: Target, listed: Listed, slot: Result<Slot, Refusal>) -> Self {
-        Self {
-            target,
-            listed,
-            slot,
-            attached_at: SystemTime::now(),
-            ended_ns: None,
-            buckets: BTreeMap::new(),
-            sampled: BTreeMap::new(),
-        }
+        Self { target, listed, slot, attached_at: SystemTime::now(), ended_ns: None, buckets: BTreeMap::new(), sampled: BTreeMap::new() }
     }
 
     /// From now on a family is counted in windows: what was counted until `now_ns` was exact.
@@ -108,12 +99,8 @@ impl Watched {
         let old: HashMap<(Kind, u64), u64> = sampled.last.sites.iter().map(|site| ((site.kind, site.pc), site.hits)).collect();
         for (kind, estimate) in &mut sampled.estimates {
             let events = reading.of(*kind).saturating_sub(sampled.last.of(*kind));
-            let growth = estimate.add(&Window {
-                closed_ns: opened.closed_ns,
-                length: opened.length,
-                events,
-                family_by_cpu: family_by_cpu.clone(),
-            });
+            let growth =
+                estimate.add(&Window { closed_ns: opened.closed_ns, length: opened.length, events, family_by_cpu: family_by_cpu.clone() });
             // The sites share what the total grew by; what rounding leaves over is in `other`.
             for site in reading.sites.iter().filter(|site| site.kind == *kind) {
                 let key = (site.kind, site.pc);

@@ -4,8 +4,9 @@ use goroscope_abi::{Family, ProcessKey};
 use tracing::info;
 
 use super::{
-    Observer, clock,
+    Observer,
     attachment::State,
+    clock,
     switcher::{Command, Opened},
     watched::Reading,
 };

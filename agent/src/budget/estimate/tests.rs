@@ -21,7 +21,12 @@ fn check(seconds: u64, rate: impl Fn(u64) -> f64) -> f64 {
             random ^= random << 17;
             next += 5 * SECOND / 2 + random % (5 * SECOND);
             let events = (rate(now) * 0.005) as u64;
-            estimate.add(&Window { closed_ns: now, length: Duration::from_millis(5), events, family_by_cpu: vec![events / 2, events - events / 2] });
+            estimate.add(&Window {
+                closed_ns: now,
+                length: Duration::from_millis(5),
+                events,
+                family_by_cpu: vec![events / 2, events - events / 2],
+            });
         }
         let count = estimate.count(now);
         assert!(count.value >= last, "the number falls");

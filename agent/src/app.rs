@@ -1,0 +1,129 @@
+//! The composition root: builds every part, owns it, and takes it down again.
+//!
+//! Order: bind (a taken port is known before a probe is on), load the kernel side, observe, serve, wait for a signal, drain.
+
+use std::{net::TcpListener, sync::Arc, time::Duration};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info, warn};
+
+use crate::{
+    admin::{self, Admin, Feeder, Limits},
+    args::{COMMIT, ExitStatus, VERSION},
+    config::Config,
+    metrics::{Metrics, SERIES_LIMIT},
+    observer::{self, Handle, Scope},
+    telemetry,
+    tracer::{self, LoadError},
+};
+
+/// How often a Report is made when nobody asks: what ended sites and label sets need to be named in time.
+const BEAT: Duration = Duration::from_secs(5);
+
+/// `goroscope run`: observes until SIGTERM or SIGINT.
+#[must_use]
+pub fn run(config: Config) -> ExitStatus {
+    if let Err(error) = telemetry::init(&config.log_level, config.log_format) {
+        eprintln!("goroscope: {error}");
+    }
+    let listeners = match bind(&config) {
+        Ok(listeners) => listeners,
+        Err(error) => {
+            error!("{error}");
+            return ExitStatus::Listen;
+        }
+    };
+    let tracer = match tracer::load() {
+        Ok(tracer) => tracer,
+        Err(error) => {
+            error!("{error}");
+            return match error {
+                LoadError::NotPermitted(_) => ExitStatus::Permission,
+                LoadError::Kernel(_) | LoadError::Object(_) => ExitStatus::Kernel,
+            };
+        }
+    };
+    for loss in &tracer.losses {
+        warn!(%loss, "this host does not allow everything");
+    }
+    let Config { exact, pids, excludes, per_process, .. } = config;
+    let (handle, observer) = observer::start(tracer, Scope { pids, excludes, per_process, exact });
+    let served = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(anyhow::Error::from).and_then(
+        |runtime| {
+            let served = runtime.block_on(serve(listeners, handle.clone()));
+            // Connections that did not drain must not hold the end up.
+            runtime.shutdown_background();
+            served
+        },
+    );
+    handle.stop();
+    if observer.join().is_err() {
+        error!("the observer failed; the kernel takes all probes off when this process ends");
+        return ExitStatus::Failure;
+    }
+    match served {
+        Ok(()) => ExitStatus::Ok,
+        Err(error) => {
+            error!("{error:#}");
+            ExitStatus::Failure
+        }
+    }
+}
+
+struct Listeners {
+    all: TcpListener,
+    health: Option<TcpListener>,
+}
+
+fn bind(config: &Config) -> Result<Listeners, admin::BindError> {
+    Ok(Listeners { all: admin::bind(config.listen)?, health: config.health_listen.map(admin::bind).transpose()? })
+}
+
+async fn serve(listeners: Listeners, handle: Handle) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let reattach = signal(SignalKind::user_defined1())?;
+    info!(version = VERSION, commit = COMMIT, metrics = %format!("http://{}/metrics", listeners.all.local_addr()?), "observing");
+
+    let (feeder, reports) = admin::channel();
+    tokio::spawn(feed(feeder, handle.clone()));
+    tokio::spawn(reattach_on(reattach, handle));
+    let admin = Admin {
+        listener: listeners.all,
+        health: listeners.health,
+        reports,
+        metrics: Arc::new(Metrics::new(SERIES_LIMIT, VERSION, COMMIT)),
+        limits: Limits::default(),
+    };
+    let drained = admin
+        .serve(async move {
+            tokio::select! {
+                _ = terminate.recv() => info!("SIGTERM: draining"),
+                _ = interrupt.recv() => info!("SIGINT: draining"),
+            }
+        })
+        .await?;
+    info!(?drained, "served");
+    Ok(())
+}
+
+/// Publishes a Report on every beat, and whenever somebody waits for one.
+async fn feed(feeder: Feeder, handle: Handle) {
+    let mut beat = tokio::time::interval(BEAT);
+    loop {
+        tokio::select! {
+            _ = beat.tick() => {}
+            () = feeder.requested() => {}
+        }
+        match handle.report().await {
+            Some(report) => feeder.publish(report),
+            None => return,
+        }
+    }
+}
+
+async fn reattach_on(mut signal: Signal, handle: Handle) {
+    while signal.recv().await.is_some() {
+        handle.reattach();
+    }
+}
