@@ -10,6 +10,7 @@ pub mod args;
 pub mod attribution;
 pub mod budget;
 pub mod collect;
+pub mod commands;
 pub mod config;
 pub mod discovery;
 pub mod export;

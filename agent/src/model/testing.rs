@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     sync::{Arc, LazyLock},
 };
@@ -29,9 +29,14 @@ static BUILT: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
     directory
 });
 
-/// A new copy of an executable: `plain` or `nobuildid`.
+/// An executable, `plain` or `nobuildid`, to be run: a copy may still be open for writing in a child that another test forks.
+pub(crate) fn path(name: &str) -> PathBuf {
+    BUILT.path().join(name)
+}
+
+/// A new copy of an executable.
 pub(crate) fn executable(name: &str, to: &Path) {
-    fs::copy(BUILT.path().join(name), to).unwrap();
+    fs::copy(path(name), to).unwrap();
 }
 
 /// The facts of an executable, under an id that says nothing.
@@ -44,7 +49,7 @@ pub(crate) fn open(path: &Path) -> Executable {
 
 /// Its bytes.
 pub(crate) fn bytes(name: &str) -> Vec<u8> {
-    fs::read(BUILT.path().join(name)).unwrap()
+    fs::read(path(name)).unwrap()
 }
 
 /// The return address of the call of `callee` that `main.write` makes.

@@ -29,7 +29,7 @@ fn a_real_executable() {
     let symbolizer = Symbolizer::new(Arc::clone(&executable));
     let write = testing::call("runtime.mapassign_faststr", &executable);
     let site = symbolizer.site(write).unwrap();
-    assert_eq!((site.function.as_str(), site.line), ("main.inlined", 20));
+    assert_eq!((site.function.as_str(), site.line), ("main.inlined", 27));
     assert!(site.file.ends_with("main.go"), "{}", site.file);
     assert!(Arc::ptr_eq(&site, &symbolizer.site(write).unwrap()));
     // Inside of the library all frames are the library's.

@@ -1,13 +1,20 @@
 package main
 
-import "time"
+import (
+	"os"
+	"time"
+)
 
 var table = map[string]int{}
 
 func main() {
 	write("a")
-	time.AfterFunc(time.Hour, func() {})
+	timer := time.AfterFunc(time.Hour, func() {})
 	go write("b")
+	if len(os.Args) > 1 {
+		os.Stdin.Read(make([]byte, 1)) // until the test closes it
+	}
+	timer.Stop()
 	time.Sleep(time.Millisecond)
 }
 
@@ -17,5 +24,5 @@ func write(key string) {
 }
 
 func inlined(key string) {
-	table[key]++ // line 20: the write
+	table[key]++ // line 27: the write
 }

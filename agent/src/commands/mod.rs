@@ -1,0 +1,11 @@
+//! The subcommands that answer a question and end.
+//!
+//! Input noun: the words of the command line. Output: text or JSON on standard output. May know every room; must not know how the
+//! command line is parsed, nor the agent's life (that is `app`).
+
+mod doctor;
+mod inspect;
+mod text;
+
+pub use doctor::doctor;
+pub use inspect::inspect;
