@@ -22,11 +22,11 @@ pub const COMMIT: &str = match option_env!("GOROSCOPE_COMMIT") {
 static LONG_VERSION: LazyLock<String> = LazyLock::new(|| format!("{VERSION} (commit {COMMIT})"));
 
 const EXAMPLES: &str = "Examples:
-  goroscope run                                 watch every Go process, serve http://127.0.0.1:9640/metrics
-  goroscope run --listen 0.0.0.0:9640           let Prometheus on another host scrape
-  goroscope run --pid 4711 --exact              one process, every event counted
-  goroscope inspect /usr/bin/etcd               what could be counted in an executable, and why not the rest
-  goroscope doctor                              what this kernel and these capabilities allow";
+  goroscope run                        every Go process, http://127.0.0.1:9640/metrics
+  goroscope run --listen 0.0.0.0:9640  let Prometheus on another host scrape
+  goroscope run --pid 4711 --exact     one process, every event counted
+  goroscope inspect /usr/bin/etcd      what can be counted, and why not the rest
+  goroscope doctor                     what this kernel and these capabilities allow";
 
 /// How the program ends: one table for the code, `--help` and the documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,14 +100,12 @@ pub enum Command {
 
 /// Flags of `run`.
 #[derive(Clone, Debug, Default, ClapArgs)]
-#[command(
-    after_help = "Every flag can also be set by its environment variable (GOROSCOPE_ and the name in capitals; lists with commas) or in
-the YAML file by its name. A flag beats the environment, the environment beats the file. Example of a file:
+#[command(after_help = "Every flag can also be set by its environment variable (lists with commas) or, by its name, in
+the YAML file. A flag beats the environment, the environment beats the file. A file:
 
   listen: 0.0.0.0:9640
   exclude: ['kube*', '/opt/vendor/**']
-  log-format: json"
-)]
+  log-format: json")]
 pub struct RunArgs {
     /// Where to serve /metrics, /livez, /readyz and, to this host only, /debug/processes [env: GOROSCOPE_LISTEN] [default: 127.0.0.1:9640]
     #[arg(long, value_name = "ADDR:PORT")]
