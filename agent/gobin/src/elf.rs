@@ -163,6 +163,8 @@ impl Elf {
         // 64 kB hold the names of more sections than the limit lets through.
         let names = source.vector(FileOffset(strings.sh_offset.get(LE)), strings.sh_size.get(LE).min(64 << 10), "the section names");
         let names = match names {
+            // Headers without names tell nothing.
+            Ok(names) if names.is_empty() => return Ok(()),
             Ok(names) => names,
             Err(Refusal::Truncated { .. }) => return Ok(()),
             Err(refusal) => return Err(refusal),

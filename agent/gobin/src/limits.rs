@@ -45,7 +45,7 @@ impl Default for Limits {
             sections: 1024,
             segments: 128,
             scan_bytes: 256 << 20,
-            relocation_bytes: 256 << 20,
+            relocation_bytes: 128 << 20,
             note_bytes: 64 << 10,
             code_bytes: 256 << 10,
             pc_table_bytes: 4 << 20,

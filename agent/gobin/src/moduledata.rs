@@ -78,8 +78,8 @@ pub(crate) fn locate(source: &dyn Source, elf: &Elf, tables: &Tables, limits: &L
         return Ok(found);
     }
     let Some(relocations) = context.relocations else { return Err(Refusal::NoModuledata) };
-    // Each attempt is a pass over the relocations.
-    for place in relocations.places_of(source, tables.address, 8)? {
+    // Each attempt is a pass over the relocations; real executables need one.
+    for place in relocations.places_of(source, tables.address, 4)? {
         if let Some(found) = context.read(place, ModuledataLocation::RelocationScan, true)? {
             return Ok(found);
         }

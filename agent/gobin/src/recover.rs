@@ -15,6 +15,8 @@ use crate::source::Words;
 use crate::version::{self, GoVersion};
 use crate::{Limits, Refusal, Source, VirtualAddress};
 
+/// Functions with that name: the body and its wrapper.
+const BODIES_MAX: usize = 4;
 /// References of all bodies that are looked at; schedinit has some 100.
 const REFERENCES_MAX: usize = 1024;
 /// A version text is some 20 bytes, vendors append a few words.
@@ -23,7 +25,7 @@ const VERSION_BYTES: u64 = 256;
 /// The version that `runtime.buildVersion` holds.
 pub(crate) fn version(source: &dyn Source, elf: &Elf, bodies: &[Range<VirtualAddress>], limits: &Limits) -> Result<GoVersion, Refusal> {
     let mut places = Vec::new();
-    for body in bodies {
+    for body in bodies.iter().take(BODIES_MAX) {
         let code = code(source, elf, body.clone(), limits)?;
         places.extend(references(&code, body.start, elf.arch));
     }
