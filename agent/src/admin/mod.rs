@@ -74,9 +74,13 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
 
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "; another program (or another goroscope) has it: stop that, or choose another with --listen",
-        io::ErrorKind::AddrNotAvailable => "; this host has no such address: choose one of its own, or 0.0.0.0 for all, with --listen",
-        io::ErrorKind::PermissionDenied => "; ports below 1024 need CAP_NET_BIND_SERVICE: choose another with --listen",
+        io::ErrorKind::AddrInUse => {
+            "; another program (or another goroscope) has it: stop that, or choose another address (--listen, --health-listen)"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "; this host has no such address: choose one of its own, or 0.0.0.0 for all (--listen, --health-listen)"
+        }
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need CAP_NET_BIND_SERVICE: choose another port (--listen, --health-listen)",
         _ => "",
     }
 }

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Long enough for any machine: a test that reaches it has failed.
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(20);
 
 struct Server {
     main: SocketAddr,
@@ -190,6 +190,14 @@ async fn slow_clients_are_let_go() {
 }
 
 #[tokio::test]
+async fn a_request_head_that_does_not_come_is_not_waited_for() {
+    let server = start(Limits { head: Duration::from_millis(100), lifetime: Duration::from_secs(3600), ..Limits::default() });
+    let mut slow = TcpStream::connect(server.main).await.unwrap();
+    slow.write_all(b"GET /livez HTTP/1.1\r\nHost:").await.unwrap();
+    assert!(!read_all(&mut slow).await.contains(" 200 "));
+}
+
+#[tokio::test]
 async fn oversized_heads_are_refused() {
     let server = start(Limits::default());
     let response = send(server.main, &format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(20_000))).await;
@@ -240,7 +248,7 @@ async fn who_does_not_read_is_cut_off_on_shutdown() {
 fn a_taken_port_is_an_error_with_a_remedy() {
     let taken = bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let error = bind(taken.local_addr().unwrap()).unwrap_err().to_string();
-    assert!(error.contains(&taken.local_addr().unwrap().to_string()) && error.contains("choose another with --listen"), "{error}");
+    assert!(error.contains(&taken.local_addr().unwrap().to_string()) && error.contains("choose another address (--listen"), "{error}");
     let error = bind("192.0.2.1:1".parse().unwrap()).unwrap_err().to_string();
     assert!(error.contains("no such address"), "{error}");
 }
