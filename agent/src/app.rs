@@ -2,7 +2,11 @@
 //!
 //! Order: bind (a taken port is known before a probe is on), load the kernel side, observe, serve, wait for a signal, drain.
 
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{
+    net::TcpListener,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
@@ -19,6 +23,9 @@ use crate::{
 
 /// How often a Report is made when nobody asks: what ended sites and label sets need to be named in time.
 const BEAT: Duration = Duration::from_secs(5);
+
+/// Between two Reports: however many ask, collecting takes no more than a part of a core.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// `goroscope run`: observes until SIGTERM or SIGINT.
 #[must_use]
@@ -115,10 +122,12 @@ async fn feed(feeder: Feeder, handle: Handle) {
             _ = beat.tick() => {}
             () = feeder.requested() => {}
         }
+        let began = Instant::now();
         match handle.report().await {
-            Some(report) => feeder.publish(report),
+            Some(report) => feeder.publish(report, began),
             None => return,
         }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

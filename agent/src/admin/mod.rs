@@ -4,7 +4,7 @@
 //!
 //! | Route | Who | What |
 //! |---|---|---|
-//! | `/metrics` | all | OpenMetrics 1.0 or text 0.0.4, as `Accept` says, of a Report not older than 250 ms |
+//! | `/metrics` | all | OpenMetrics 1.0 or text 0.0.4, as `Accept` says, of a Report made for it |
 //! | `/livez` | all | 200 while the agent answers |
 //! | `/readyz` | all | 200 once every process found at start-up is attached or refused, 503 before; its text says what is left and lost |
 //! | `/debug/processes` | this host | JSON of every Go process ([`crate::export::json`]) |

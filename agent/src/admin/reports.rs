@@ -15,12 +15,10 @@ use tokio::{
 
 use crate::model::Report;
 
-/// A Report of this age is as good as a new one.
-const FRESH: Duration = Duration::from_millis(250);
-
 /// How long a reader waits for a new one before it takes the latest: far below Prometheus's default scrape timeout of 10 s.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// A Report, and when its collection began: what happened before that is in it.
 type Latest = Option<(Instant, Arc<Report>)>;
 
 /// Both ends. There is no Report until the first is published.
@@ -44,9 +42,9 @@ impl Feeder {
         self.wanted.notified().await;
     }
 
-    /// The newest Report, whose numbers were read just now.
-    pub fn publish(&self, report: Arc<Report>) {
-        self.latest.send_replace(Some((Instant::now(), report)));
+    /// The newest Report, whose collection began at `began`.
+    pub fn publish(&self, report: Arc<Report>, began: Instant) {
+        self.latest.send_replace(Some((began, report)));
     }
 }
 
@@ -64,15 +62,15 @@ impl Reports {
         self.latest.borrow().as_ref().map(|(_, report)| Arc::clone(report))
     }
 
-    /// A Report not older than 250 ms; where the collector does not come up with one within 2 s, the latest there is.
+    /// A Report that holds all that has happened until now; where the collector does not come up with one within 2 s, the
+    /// latest there is.
     pub async fn fresh(&self) -> Option<Arc<Report>> {
+        let asked = Instant::now();
         let mut latest = self.latest.clone();
-        let is_fresh = |latest: &Latest| latest.as_ref().is_some_and(|(at, _)| at.elapsed() <= FRESH);
-        if !is_fresh(&latest.borrow_and_update()) {
-            self.wanted.notify_one();
-            // Late or gone: the latest is what there is, and its age is a metric.
-            let _ = timeout(PATIENCE, latest.changed()).await;
-        }
+        self.wanted.notify_one();
+        let fresh = latest.wait_for(|latest| latest.as_ref().is_some_and(|(began, _)| *began >= asked));
+        // Late or gone: the latest is what there is, and its age is a metric.
+        let _ = timeout(PATIENCE, fresh).await;
         self.latest()
     }
 }
@@ -94,15 +92,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_fresh_report_is_taken_an_old_one_is_asked_anew() {
+    async fn what_happened_before_the_question_is_in_the_answer() {
         let (feeder, reports) = channel();
-        feeder.publish(report(1));
-        assert_eq!(number(reports.fresh().await), Some(1));
-        let old = Instant::now().checked_sub(2 * FRESH).unwrap();
-        feeder.latest.send_replace(Some((old, report(2))));
+        let before = Instant::now();
         let collector = tokio::spawn(async move {
             feeder.requested().await;
-            feeder.publish(report(3));
+            // A collection that was under way when the question came does not count.
+            feeder.publish(report(2), before);
+            tokio::task::yield_now().await;
+            feeder.publish(report(3), Instant::now());
             feeder
         });
         let (one, other) = tokio::join!(reports.fresh(), reports.fresh());
@@ -113,8 +111,7 @@ mod tests {
     #[tokio::test]
     async fn without_a_collector_the_latest_is_what_there_is() {
         let (feeder, reports) = channel();
-        let old = Instant::now().checked_sub(2 * FRESH).unwrap();
-        feeder.latest.send_replace(Some((old, report(4))));
+        feeder.publish(report(4), Instant::now());
         drop(feeder);
         assert_eq!(number(reports.fresh().await), Some(4));
         let (_, reports) = channel();

@@ -3,7 +3,7 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::{
@@ -52,7 +52,9 @@ impl Server {
     }
 
     fn publish_groups(&self, agent: AgentReport, groups: Vec<GroupReport>) {
-        self.feeder.publish(Arc::new(Report { taken_at: SystemTime::now(), processes: Vec::new(), groups, agent }));
+        // Fresh for every request to come.
+        let began = Instant::now() + LONG;
+        self.feeder.publish(Arc::new(Report { taken_at: SystemTime::now(), processes: Vec::new(), groups, agent }), began);
     }
 }
 
@@ -216,12 +218,8 @@ async fn a_scrape_under_way_is_finished_on_shutdown() {
     assert_eq!(read_all(&mut idle).await, "", "idle connections are closed at once");
     let refused = async { while TcpStream::connect(address).await.is_ok() {} };
     tokio::time::timeout(LONG, refused).await.expect("no new ones are taken");
-    server.feeder.publish(Arc::new(Report {
-        taken_at: SystemTime::now(),
-        processes: Vec::new(),
-        groups: Vec::new(),
-        agent: AgentReport::default(),
-    }));
+    let report = Report { taken_at: SystemTime::now(), processes: Vec::new(), groups: Vec::new(), agent: AgentReport::default() };
+    server.feeder.publish(Arc::new(report), Instant::now());
     assert_eq!(scrape.await.unwrap().0, 200);
     assert_eq!(server.serving.await.unwrap(), Drained::Whole);
 }

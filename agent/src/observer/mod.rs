@@ -155,7 +155,6 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
         next_scan_ns: 0,
         starting: Some(Starting::default()),
         records_lost: 0,
-        last_report: None,
     };
     let thread = spawn("observer", move || {
         observer.run(&inbox);
@@ -217,7 +216,6 @@ struct Observer {
     /// Until every process found at start-up is attached or refused.
     starting: Option<Starting>,
     records_lost: u64,
-    last_report: Option<(u64, Arc<Report>)>,
 }
 
 impl Observer {

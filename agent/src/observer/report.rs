@@ -11,7 +11,7 @@ use goroscope_abi::{Family, Kind};
 use super::{
     Observer,
     attachment::Attachment,
-    clock, nanos,
+    clock,
     watched::{Reading, Watched},
 };
 use crate::{
@@ -19,18 +19,10 @@ use crate::{
     model::{AgentReport, FamilyReport, Info, ProcessReport, Refusal, Report, TargetState},
 };
 
-/// A report this young serves again: scrapes that come together cost one collection.
-const FRESH: Duration = Duration::from_millis(100);
-
 impl Observer {
     /// The state of everything.
     pub(super) fn report(&mut self) -> Arc<Report> {
         let begin = clock();
-        if let Some((taken, report)) = &self.last_report {
-            if begin < taken.saturating_add(nanos(FRESH)) {
-                return Arc::clone(report);
-            }
-        }
         let mut sites = self.maps.sites();
         let mut processes = Vec::with_capacity(self.watched.len());
         let mut totals: Vec<(&Watched, Totals, Option<&Attachment>)> = Vec::new();
@@ -67,9 +59,7 @@ impl Observer {
         let mut agent = self.agent(&processes);
         agent.map_entries.insert("SITES", (used_sites, self.maps.room().get("SITES").copied().unwrap_or(0)));
         agent.collect_duration = Duration::from_nanos(clock().saturating_sub(begin));
-        let report = Arc::new(Report { taken_at: SystemTime::now(), processes, groups, agent });
-        self.last_report = Some((begin, Arc::clone(&report)));
-        report
+        Arc::new(Report { taken_at: SystemTime::now(), processes, groups, agent })
     }
 
     fn agent(&self, processes: &[Arc<ProcessReport>]) -> AgentReport {
