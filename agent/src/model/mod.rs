@@ -10,7 +10,7 @@ pub mod target;
 pub(crate) mod testing;
 
 pub use executable::{Executable, ExecutableId, Inode};
-pub use features::Features;
+pub use features::{Feature, Features};
 pub use plan::{Probe, ProbePlan, Refusal};
 pub use report::{AgentReport, Count, FamilyMode, FamilyReport, GroupReport, Info, ProcessReport, Report, SiteReport, Sites, TargetState};
 pub use site::Site;

@@ -8,6 +8,7 @@
 
 mod breakpoint;
 mod error;
+mod features;
 mod maps;
 mod multi;
 mod records;
@@ -23,6 +24,7 @@ use tracing::{debug, warn};
 pub use self::{
     breakpoint::breakpoint,
     error::{AttachError, LoadError},
+    features::features,
     maps::{Hits, Maps, SiteHits},
     records::{Record, Records},
     switch::{Link, Switch},

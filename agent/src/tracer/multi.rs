@@ -28,8 +28,15 @@ const VERIFIER_LOG_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Program(OwnedFd);
 
-/// Loads program `multi` on top of the maps of `ebpf`, and asks the kernel whether it knows such links.
+/// Loads program `multi`, and asks the kernel whether it knows such links.
 pub(super) fn load(object: &[u8], ebpf: &Ebpf) -> Result<Program, LoadError> {
+    let program = load_program(object, ebpf)?;
+    known(&program).map_err(LoadError::from)?;
+    Ok(program)
+}
+
+/// Loads program `multi` on top of the maps of `ebpf`. Needs attach cookies (Linux 5.15).
+pub(super) fn load_program(object: &[u8], ebpf: &Ebpf) -> Result<Program, LoadError> {
     let mut object = Object::parse(object).map_err(LoadError::from)?;
     let text: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
     let mut maps = Vec::new();
@@ -62,14 +69,12 @@ pub(super) fn load(object: &[u8], ebpf: &Ebpf) -> Result<Program, LoadError> {
         let last = words.lines().rev().take(3).collect::<Vec<_>>().join(" / ");
         LoadError::from(io::Error::new(error.kind(), format!("{error}; verifier: {last}")))
     })?;
-    let program = Program(program);
-    known(&program).map_err(LoadError::from)?;
-    Ok(program)
+    Ok(Program(program))
 }
 
 /// Whether the kernel knows multi links: it then says that a directory is no file to probe, and not that it does not
 /// know what is asked (the test of libbpf).
-fn known(program: &Program) -> io::Result<()> {
+pub(super) fn known(program: &Program) -> io::Result<()> {
     match link(program, &CString::from(c"/"), &[0], &[0]) {
         Err(error) if error.raw_os_error() == Some(libc::EBADF) => Ok(()),
         Err(error) => Err(error),

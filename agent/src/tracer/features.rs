@@ -1,0 +1,70 @@
+//! What this kernel and these rights allow, each found out by trying it once.
+
+use std::{error::Error, fs::File, os::unix::process::parent_id};
+
+use aya::{Ebpf, EbpfLoader};
+use goroscope_abi::Kind;
+use goroscope_gobin::{FileOffset, VirtualAddress};
+
+use super::{OBJECT, error::chain, multi, raise_memlock, see_processes, switch::Switch};
+use crate::model::{Feature, Features, Probe, Slot};
+
+/// Tries everything that the tracer can make use of. Nothing stays behind.
+#[must_use]
+pub fn features() -> Features {
+    raise_memlock();
+    let mut ebpf = match EbpfLoader::new().load(OBJECT) {
+        Ok(ebpf) => ebpf,
+        Err(error) => return without_maps(&said(&error)),
+    };
+    let raw_tracepoint = see_processes(&mut ebpf, "process_exec").map_err(|error| said(&error));
+    let (attach_cookie, uprobe_multi) = match multi::load_program(OBJECT, &ebpf) {
+        Ok(program) => (Ok(()), multi::known(&program).map_err(|error| said(&error))),
+        Err(error) => (Err(said(&error)), Err(said(&error))),
+    };
+    Features {
+        ring_buffer: Ok(()),
+        uprobe_multi,
+        perf_uprobe: perf_uprobe(ebpf),
+        raw_tracepoint,
+        attach_cookie,
+        read_memory: read_memory(),
+    }
+}
+
+/// The maps cannot even be made.
+fn without_maps(why: &str) -> Features {
+    let no = || Err(why.to_owned());
+    Features {
+        ring_buffer: no(),
+        uprobe_multi: no(),
+        perf_uprobe: no(),
+        raw_tracepoint: no(),
+        attach_cookie: no(),
+        read_memory: read_memory(),
+    }
+}
+
+/// A perf uprobe at this program's own first byte, which has run long ago.
+fn perf_uprobe(ebpf: Ebpf) -> Feature {
+    let mut switch = Switch::new(ebpf, None).map_err(|error| said(&error))?;
+    let own = File::open("/proc/self/exe").map_err(|error| said(&error))?;
+    let probe = Probe {
+        kind: Kind::GoroutineStart,
+        function: String::new(),
+        offset: FileOffset(0),
+        address: VirtualAddress(0),
+        bytes: Vec::new(),
+        instruction: "",
+    };
+    switch.attach(&own, Slot(1), &[probe]).map(drop).map_err(|error| said(&error))
+}
+
+/// The memory of the parent, which is another process that is there for sure.
+fn read_memory() -> Feature {
+    File::open(format!("/proc/{}/mem", parent_id())).map(drop).map_err(|error| said(&error))
+}
+
+fn said(error: &(dyn Error + 'static)) -> String {
+    chain(error)
+}
