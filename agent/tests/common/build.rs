@@ -94,21 +94,56 @@ pub fn build(name: &str, version: &str, form: Form) -> Result<PathBuf, String> {
     // Tests run beside each other: what is made has its own name until it is whole.
     let unfinished = tempfile::Builder::new().prefix("build-").tempdir_in(&directory).map_err(|error| error.to_string())?;
     let made = unfinished.path().join(name);
-    let mut go = Command::new(env::var_os("GOROSCOPE_GO").unwrap_or_else(|| "go".into()));
+    let mut go = go(version, unfinished.path(), form);
     go.arg("build").arg("-o").arg(&made).args(form.flags()).args(&files);
-    go.current_dir(unfinished.path()).env("GOTOOLCHAIN", format!("go{version}")).env("CGO_ENABLED", if form.cgo() { "1" } else { "0" });
-    for variable in ["GOFLAGS", "GOROOT", "GOWORK", "GODEBUG", "GOEXPERIMENT", "GOAMD64", "GOOS", "GOARCH"] {
-        go.env_remove(variable);
-    }
-    let output = go.output().map_err(|error| format!("cannot run go ({error}); remedy: cargo xtask setup, or GOROSCOPE_GO=PATH"))?;
-    if !output.status.success() {
-        return Err(format!("go build of {name} with Go {version}, {form}: {}", String::from_utf8_lossy(&output.stderr)));
-    }
+    run(&mut go).map_err(|error| format!("{name} with Go {version}, {form}: {error}"))?;
     if form == Form::NoSections {
         elf::edit(&made, |bytes| elf::remove_section_headers(bytes)).map_err(|error| format!("section headers: {error}"))?;
     }
     fs::rename(&made, &executable).map_err(|error| error.to_string())?;
     Ok(executable)
+}
+
+/// Builds a program that nobody here wrote: the main package `package` at `release`.
+///
+/// # Errors
+/// What the Go toolchain said.
+pub fn build_module(package: &str, release: &str, form: Form) -> Result<PathBuf, String> {
+    let name = package.replace('/', "_");
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("modules").join(format!("{name}-{release}-{form}"));
+    let executable = directory.join("program");
+    if executable.exists() {
+        return Ok(executable);
+    }
+    fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    // A module of its own that needs the other: `go install` refuses modules with replacements, as etcd's is.
+    let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let made = scratch.path().join("program");
+    let out = format!("-o={}", made.display());
+    let build = [&["build", out.as_str()], form.flags(), &[package]].concat();
+    for arguments in [vec!["mod", "init", "scratch"], vec!["get", &format!("{package}@{release}")], build] {
+        let mut go = go(NEWEST, scratch.path(), form);
+        go.env("GOFLAGS", "-mod=mod").args(&arguments);
+        run(&mut go).map_err(|error| format!("{package} {release}, go {}: {error}", arguments.join(" ")))?;
+    }
+    let unfinished = directory.join("unfinished");
+    fs::copy(&made, &unfinished).and_then(|_| fs::rename(&unfinished, &executable)).map_err(|error| error.to_string())?;
+    Ok(executable)
+}
+
+/// The Go on the path (or `GOROSCOPE_GO`) as release `version`, deaf to the settings of whoever runs the tests.
+fn go(version: &str, directory: &Path, form: Form) -> Command {
+    let mut go = Command::new(env::var_os("GOROSCOPE_GO").unwrap_or_else(|| "go".into()));
+    go.current_dir(directory).env("GOTOOLCHAIN", format!("go{version}")).env("CGO_ENABLED", if form.cgo() { "1" } else { "0" });
+    for variable in ["GOFLAGS", "GOROOT", "GOWORK", "GODEBUG", "GOEXPERIMENT", "GOAMD64", "GOOS", "GOARCH"] {
+        go.env_remove(variable);
+    }
+    go
+}
+
+fn run(go: &mut Command) -> Result<(), String> {
+    let output = go.output().map_err(|error| format!("cannot run go ({error}); remedy: cargo xtask setup, or GOROSCOPE_GO=PATH"))?;
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }
 
 /// The files of `directory` whose build constraint holds. They are named one by one, because Go 1.19 and 1.20 fetched

@@ -30,11 +30,24 @@ impl Response {
 /// # Errors
 /// No connection, or no HTTP.
 pub fn get(address: SocketAddr, path: &str, accept: Option<&str>) -> io::Result<Response> {
-    let mut stream = TcpStream::connect_timeout(&address, DEADLINE)?;
-    stream.set_read_timeout(Some(DEADLINE))?;
     let accept = accept.map(|accept| format!("Accept: {accept}\r\n")).unwrap_or_default();
     // HTTP/1.0: the end of the connection is the end of the body.
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n{accept}\r\n")?;
+    send(address, &format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n{accept}\r\n"))
+}
+
+/// POST `body` to `path`.
+///
+/// # Errors
+/// No connection, or no HTTP.
+pub fn post(address: SocketAddr, path: &str, body: &str) -> io::Result<Response> {
+    let length = body.len();
+    send(address, &format!("POST {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {length}\r\n\r\n{body}"))
+}
+
+fn send(address: SocketAddr, request: &str) -> io::Result<Response> {
+    let mut stream = TcpStream::connect_timeout(&address, DEADLINE)?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    stream.write_all(request.as_bytes())?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     parse(&text).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("no HTTP answer: {text:.200}")))
