@@ -110,7 +110,7 @@ impl Program {
         match self.load {
             Load::Get(path) => http::get(self.address, path, None).is_ok_and(|response| response.status == 200),
             Load::PutKeys => {
-                let key = format!("a{index:03}="); // base64, whatever it means
+                let key = format!("k{index:03}"); // base64, whatever it means
                 http::post(self.address, "/v3/kv/put", &json!({"key": key, "value": key}).to_string())
                     .is_ok_and(|answer| answer.status == 200)
             }
