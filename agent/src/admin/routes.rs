@@ -61,9 +61,13 @@ async fn serve_metrics(State((reports, metrics)): State<(Reports, Arc<Metrics>)>
 }
 
 async fn readyz(State(reports): State<Reports>) -> Response {
-    let Some(report) = reports.latest() else {
+    let Some(mut report) = reports.latest() else {
         return text(StatusCode::SERVICE_UNAVAILABLE, "not ready: processes have not been looked for yet\n");
     };
+    // Ready stays ready; what is not yet may be by now, and the collector's own beat is slow.
+    if report.agent.starting > 0 {
+        report = reports.fresh().await.unwrap_or(report);
+    }
     let (status, mut body) = match report.agent.starting {
         0 => (StatusCode::OK, "ready\n".to_owned()),
         left => (

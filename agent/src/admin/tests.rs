@@ -127,6 +127,18 @@ async fn readiness_is_told_with_what_is_left_and_lost() {
 }
 
 #[tokio::test]
+async fn readiness_does_not_wait_for_the_collectors_beat() {
+    let server = start(Limits::default());
+    server.publish(3, &[]);
+    let ask = async { while get(server.main, "/readyz").await.0 != 200 {} };
+    let answer = async {
+        server.feeder.requested().await;
+        server.publish(0, &[]);
+    };
+    tokio::time::timeout(LONG, async { tokio::join!(ask, answer) }).await.expect("it is asked for a fresh one");
+}
+
+#[tokio::test]
 async fn each_listener_has_its_routes() {
     let server = start(Limits::default());
     server.publish(0, &[]);
