@@ -5,9 +5,7 @@ use aya_ebpf::{
     helpers::{bpf_get_current_pid_tgid, generated::bpf_ktime_get_ns},
     programs::ProbeContext,
 };
-use goroscope_abi::{
-    Counters, Drop, Executable, Kind, ProcessInfo, ProcessKey, Record, RecordKind, SiteKey, record::HITS_PER_RECORD,
-};
+use goroscope_abi::{Counters, Drop, Executable, Kind, ProcessInfo, ProcessKey, Record, RecordKind, SiteKey, record::HITS_PER_RECORD};
 
 use crate::{
     emit, goabi,
@@ -28,7 +26,7 @@ pub(crate) fn hit(ctx: &ProbeContext, kind: Kind, slot: u32) {
     if let Some(executable) = executable {
         // A second link that reaches the same inode by another name must not count its hits again.
         let second_link = slot != 0 && slot != process.slot;
-        if second_link || executable.gate & kind.family().bit() == 0 {
+        if second_link {
             return;
         }
     }
@@ -37,11 +35,16 @@ pub(crate) fn hit(ctx: &ProbeContext, kind: Kind, slot: u32) {
         emit::lost(Drop::CountersFull);
         return;
     };
+    if executable.is_some_and(|executable| executable.gate & kind.family().bit() == 0) {
+        // SAFETY: a live per-CPU map value.
+        emit::add_one_of(unsafe { &raw mut (*counters).gated }, kind.family() as u32);
+        return;
+    }
     count(counters, key, kind, slot);
     if kind.has_site() {
         if let Err(drop) = count_site(ctx, key, kind, &process, executable) {
             // SAFETY: a live per-CPU map value.
-            emit::add_one_of(unsafe { &raw mut (*counters).unsited }, kind);
+            emit::add_one_of(unsafe { &raw mut (*counters).unsited }, kind as u32);
             emit::lost(drop);
         }
     }
@@ -63,7 +66,7 @@ fn count(counters: *mut Counters, key: ProcessKey, kind: Kind, slot: u32) {
     // SAFETY: a live per-CPU map value.
     let hits = unsafe {
         (*counters).slot = u64::from(slot);
-        *emit::add_one_of(&raw mut (*counters).hits, kind)
+        *emit::add_one_of(&raw mut (*counters).hits, kind as u32)
     };
     if hits % HITS_PER_RECORD == 0 {
         emit::record(Record {

@@ -2,7 +2,7 @@
 
 use core::arch::asm;
 
-use goroscope_abi::{Drop, KINDS, Kind, Record};
+use goroscope_abi::{Drop, Record};
 
 use crate::maps::{DROPS_BY_KIND, RECORDS};
 
@@ -26,14 +26,14 @@ pub(crate) fn lost(what: Drop) {
     }
 }
 
-/// Adds one to the slot of `kind` in a per-CPU array.
+/// Adds one to the slot of a kind or family in a per-CPU array.
 #[inline(always)]
-pub(crate) fn add_one_of(slots: *mut [u64; KINDS], kind: Kind) -> *mut u64 {
-    let mut index = kind as usize;
-    // The compiler knows that a kind is below KINDS and would drop the comparison that the verifier wants to see.
+pub(crate) fn add_one_of<const N: usize>(slots: *mut [u64; N], number: u32) -> *mut u64 {
+    let mut index = number as usize;
+    // The compiler knows that a number is below N and would drop the comparison that the verifier wants to see.
     // SAFETY: changes nothing, as there are fewer than 16 kinds.
     unsafe { asm!("{index} &= 15", index = inout(reg) index) };
-    let slot = if index < KINDS {
+    let slot = if index < N {
         // SAFETY: below the array's length.
         unsafe { slots.cast::<u64>().add(index) }
     } else {

@@ -84,14 +84,14 @@ impl Watched {
         self.sampled.insert(family, Sampled { estimates, sites: sites.collect(), last: reading.clone() });
     }
 
-    /// Takes in what was counted in a window.
-    pub(super) fn end_window(&mut self, family: Family, reading: Reading, opened: Opened) {
+    /// Takes in what was counted in a window. How many hits the family had in it, and how many while it was switched.
+    pub(super) fn end_window(&mut self, family: Family, reading: Reading, opened: Opened) -> (u64, u64) {
         // A process that came while its executable was in windows already: exact until now, and little.
         if !self.sampled.contains_key(&family) {
             self.begin_windows(family, &reading, opened.closed_ns);
-            return;
+            return (0, 0);
         }
-        let Some(sampled) = self.sampled.get_mut(&family) else { return };
+        let Some(sampled) = self.sampled.get_mut(&family) else { return (0, 0) };
         let before = sampled.last.by_cpu(family);
         let by_cpu = reading.by_cpu(family);
         let family_by_cpu: Vec<u64> =
@@ -109,7 +109,10 @@ impl Watched {
                 *sampled.sites.entry(key).or_default() += u64::try_from(share).unwrap_or(0);
             }
         }
+        let gated = |reading: &Reading| reading.hits.gated.get(family as usize).copied().unwrap_or(0);
+        let switching = gated(&reading).saturating_sub(gated(&sampled.last));
         sampled.last = reading;
+        (family_by_cpu.iter().sum(), switching)
     }
 
     /// Events by kind and by site as they stand at `now_ns`.

@@ -1,6 +1,8 @@
 //! Families that are too busy to be counted all the time: closing them, opening windows, taking windows in.
 
-use goroscope_abi::{Family, ProcessKey};
+use std::time::Duration;
+
+use goroscope_abi::{Family, ProcessKey, record::HITS_PER_RECORD};
 use tracing::info;
 
 use super::{
@@ -14,8 +16,6 @@ use crate::{
     budget::{Schedule, WINDOW},
     model::Slot,
 };
-
-use goroscope_abi::record::HITS_PER_RECORD;
 
 impl Observer {
     /// A process took hits: whether its family may stay on.
@@ -46,7 +46,7 @@ impl Observer {
         let now = clock();
         let mut schedule = Schedule::new(now);
         // The first one soon: until then nothing is known but that it is busy.
-        let next = schedule.next(now, std::time::Duration::ZERO, rand::random::<f64>() / 5.0);
+        let next = schedule.next(now, Duration::ZERO, rand::random::<f64>() / 5.0);
         *state = State::Windows { schedule, next_ns: Some(next) };
         for (watched, reading) in self.readings_of(slot) {
             if let Some(watched) = self.watched.get_mut(&watched) {
@@ -76,15 +76,19 @@ impl Observer {
     /// A window is over: every process of the executable takes in what it did in it.
     pub(super) fn window_over(&mut self, slot: Slot, family: Family, opened: Opened) {
         let readings = self.readings_of(slot);
+        let (mut counted, mut switching) = (0u64, 0u64);
         for (key, reading) in readings {
             if let Some(watched) = self.watched.get_mut(&key) {
-                watched.end_window(family, reading, opened);
+                let (in_window, gated) = watched.end_window(family, reading, opened);
+                counted += in_window;
+                switching += gated;
             }
         }
+        let exposure = exposure(opened, counted, switching);
         if let Some(State::Windows { schedule, next_ns }) =
             self.attachments.get_mut(&slot).and_then(|attachment| attachment.families.get_mut(&family))
         {
-            *next_ns = Some(schedule.next(clock(), opened.exposure, rand::random()));
+            *next_ns = Some(schedule.next(clock(), exposure, rand::random()));
         }
     }
 
@@ -104,4 +108,15 @@ impl Observer {
         })
         .collect()
     }
+}
+
+/// For how long the probes cost the processes anything. Breakpoints go in and out while links are made and dropped, most
+/// of which time the kernel only waits: the hits that came then, against those in the window, tell the part that counts.
+fn exposure(opened: Opened, counted: u64, switching: u64) -> Duration {
+    if counted == 0 {
+        return opened.length;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    let share = switching as f64 / counted as f64;
+    opened.length.mul_f64(1.0 + share).min(opened.exposure.max(opened.length))
 }

@@ -10,7 +10,7 @@ use aya::{
     Ebpf,
     maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap},
 };
-use goroscope_abi::{Counters, Drop, Executable, Family, KINDS, Kind, ProcessInfo, ProcessKey, SiteKey};
+use goroscope_abi::{Counters, Drop, Executable, FAMILIES, Family, KINDS, Kind, ProcessInfo, ProcessKey, SiteKey};
 use tracing::warn;
 
 use super::error::LoadError;
@@ -36,6 +36,8 @@ pub struct Hits {
     pub by_kind: [u64; KINDS],
     /// Those that are under no site, by kind.
     pub unsited: [u64; KINDS],
+    /// Those that the gate kept from being counted, by family.
+    pub gated: [u64; FAMILIES],
     /// By CPU and kind.
     pub by_cpu: Vec<[u64; KINDS]>,
 }
@@ -194,6 +196,9 @@ fn sum<'a>(values: impl Iterator<Item = &'a Counters>) -> Hits {
             *total += count;
         }
         for (total, count) in hits.unsited.iter_mut().zip(counters.unsited) {
+            *total += count;
+        }
+        for (total, count) in hits.gated.iter_mut().zip(counters.gated) {
             *total += count;
         }
         hits.by_cpu.push(counters.hits);

@@ -14,9 +14,12 @@ pub enum Family {
     Timer = 2,
 }
 
+/// The number of families.
+pub const FAMILIES: usize = 3;
+
 impl Family {
     /// Every family, in the order of its number.
-    pub const ALL: [Self; 3] = [Self::Goroutine, Self::Map, Self::Timer];
+    pub const ALL: [Self; FAMILIES] = [Self::Goroutine, Self::Map, Self::Timer];
 
     /// The bit of this family in [`crate::Executable::gate`].
     #[must_use]
@@ -155,9 +158,11 @@ pub struct Counters {
     /// Those of them that are under no site: the map was full, or the caller could not be read. Hits of a kind with
     /// sites are the sum over its sites and this, so that total and sites can be read in one pass.
     pub unsited: [u64; KINDS],
+    /// Hits by [`Family`] that the gate kept from being counted: what switching the probes costs the process.
+    pub gated: [u64; FAMILIES],
 }
 
-const _: () = assert!(size_of::<Counters>() == 8 + 16 * KINDS);
+const _: () = assert!(size_of::<Counters>() == 8 + 16 * KINDS + 8 * FAMILIES);
 #[cfg(feature = "user")]
 // SAFETY: repr(C), integers only, no padding (asserted above), any bit pattern is valid.
 #[expect(unsafe_code, reason = "aya asks for Pod on map values")]

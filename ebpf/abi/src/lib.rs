@@ -9,7 +9,7 @@ pub mod executable;
 pub mod process;
 pub mod record;
 
-pub use counters::{Counters, Family, KINDS, Kind};
+pub use counters::{Counters, FAMILIES, Family, KINDS, Kind};
 pub use drops::Drop;
 pub use executable::{Executable, LIBRARY_RANGES_MAX, TextRange};
 pub use process::{ProcessInfo, ProcessKey, SiteKey};
