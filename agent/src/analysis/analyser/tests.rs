@@ -209,3 +209,84 @@ fn sites_are_verified_in_the_file() {
     fs::write(host.path("a"), patched(site.0)).unwrap();
     assert_eq!(reason(site, &function.code), Err((family, "bytes_differ")));
 }
+
+#[test]
+fn bad_input_is_refused_with_a_reason() {
+    let mut host = Host::new(Settings::default());
+    let good = testing::bytes("plain");
+    let mut check = |name: &str, bytes: &[u8], expected: &[&str]| {
+        let refused = host.write(name, bytes).unwrap_err();
+        assert!(expected.contains(&refused.reason), "{name}: {refused}");
+        assert_eq!(refused.family, None);
+    };
+    check("empty", b"", &["not_elf", "truncated"]);
+    check("magic only", b"\x7fELF", &["not_elf", "truncated"]);
+    check("header only", &good[..64], &["truncated", "corrupt_elf", "read_failed"]);
+    for half in [good.len() / 2, good.len() / 4, 5000] {
+        let expected = ["truncated", "corrupt_elf", "read_failed", "not_go", "no_pclntab", "corrupt_pclntab"];
+        check(&format!("first {half} bytes"), &good[..half], &expected);
+    }
+    let version = String::from_utf8(good.windows(5).find(|bytes| bytes.starts_with(b"go1.2")).unwrap().to_vec()).unwrap();
+    let future = replace(&good, version.as_bytes(), b"go1.9");
+    check("from the future", &future, &["unsupported_go_version"]);
+    let mut foreign = good.clone();
+    foreign[18] = 0xf3; // RISC-V
+    check("foreign", &foreign, &["foreign_arch"]);
+    // Not Go, though it has bytes that Go's tables begin with.
+    let mut lookalike = fs::read("/bin/sh").unwrap();
+    lookalike.extend(b"\xff Go buildinf:\x08\x02\xf1\xff\xff\xff\0\0\x01\x08");
+    check("lookalike", &lookalike, &["not_go"]);
+}
+
+#[test]
+fn gigantic_files_cost_nothing() {
+    let mut host = Host::new(Settings::default());
+    let path = host.path("sparse");
+    fs::write(&path, &testing::bytes("plain")[..64]).unwrap();
+    File::options().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
+    let refused = host.open(&path).unwrap_err();
+    assert!(!["analysis_timeout", "read_failed"].contains(&refused.reason), "{refused}");
+}
+
+fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let mut bytes = bytes.to_vec();
+    let places: Vec<_> = (0..bytes.len() - from.len()).filter(|at| bytes[*at..].starts_with(from)).collect();
+    for at in places {
+        bytes[at..at + to.len()].copy_from_slice(to);
+    }
+    bytes
+}
+
+/// Bytes changed at random (always in the same way) must not make anything panic, hang, or end in a probe that is not there.
+#[test]
+fn corrupted_executables_do_no_harm() {
+    let mut host = Host::new(Settings { timeout: Duration::from_secs(60), ..Settings::default() });
+    let good = testing::bytes("plain");
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = |below: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        usize::try_from(random % below as u64).unwrap()
+    };
+    let mut analysed = 0;
+    for round in 0..60 {
+        let mut bytes = good.clone();
+        // Half of the rounds hit the headers, where a byte means much.
+        let range = if round % 2 == 0 { 4096 } else { bytes.len() };
+        for _ in 0..1 + next(20) {
+            let at = next(range);
+            bytes[at] = u8::try_from(next(256)).unwrap();
+        }
+        let Ok(executable) = host.write("corrupt", &bytes) else { continue };
+        analysed += 1;
+        let symbolizer = &executable.binary.symbolizer();
+        for function in &executable.binary.functions {
+            let _any = symbolizer.frames(&*executable, goroscope_gobin::Pc::ReturnAddress(VirtualAddress(function.entry.0 + 20)));
+            let at = usize::try_from(function.file_offset.0).unwrap();
+            assert_eq!(bytes[at..at + function.code.len()], function.code);
+        }
+    }
+    assert!((5..60).contains(&analysed), "{analysed} of 60 were not refused");
+}
