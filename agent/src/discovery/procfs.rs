@@ -5,6 +5,7 @@ use std::{
     io::Read as _,
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
+    sync::OnceLock,
     time::SystemTime,
 };
 
@@ -34,6 +35,8 @@ const ATTEMPTS: usize = 3;
 #[derive(Clone, Debug)]
 pub struct ProcRoot {
     path: PathBuf,
+    /// Read once: /proc/stat takes long on large machines.
+    boot: OnceLock<SystemTime>,
 }
 
 /// A process that runs: what names it for good, and no more.
@@ -104,7 +107,7 @@ impl Default for ProcRoot {
 impl ProcRoot {
     /// The directory to read: `/proc` but in tests.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), boot: OnceLock::new() }
     }
 
     /// Which processes run now.
@@ -171,9 +174,13 @@ impl ProcRoot {
     /// # Errors
     /// `/proc/stat` is not what it should be.
     pub fn boot_time(&self) -> Result<SystemTime, ProcError> {
+        if let Some(boot) = self.boot.get() {
+            return Ok(*boot);
+        }
         let what = "stat";
         let text = read_bounded(&self.path.join(what), SYSTEM_STAT_LIMIT, what, |source| ProcError::Io { what, source })?;
-        stat::boot_time(&text).ok_or(ProcError::Malformed { what })
+        let boot = stat::boot_time(&text).ok_or(ProcError::Malformed { what })?;
+        Ok(*self.boot.get_or_init(|| boot))
     }
 
     /// The path of the executable as the process sees it.
