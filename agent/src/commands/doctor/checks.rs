@@ -106,9 +106,11 @@ fn capabilities(host: &Host, features: &Features) -> Vec<Check> {
         check("CAP_PERFMON", PERFMON, admin, EVERYTHING),
         check("CAP_SYS_PTRACE", SYS_PTRACE, false, "processes of other users: their executables cannot be opened"),
     ];
-    checks.push(match (admin, features.uprobe_multi.is_ok() || features.perf_uprobe.is_ok()) {
+    // Without the others nothing can be said of this one.
+    let others = has(host, BPF) && has(host, PERFMON);
+    checks.push(match (admin, !others || features.uprobe_multi.is_ok() || features.perf_uprobe.is_ok()) {
         (true, _) => Check::ok("CAP_SYS_ADMIN", "effective, though not needed"),
-        (false, true) => Check::ok("CAP_SYS_ADMIN", "not effective, and not needed"),
+        (false, true) => Check::ok("CAP_SYS_ADMIN", "not effective, which is fine"),
         (false, false) => Check::bad("CAP_SYS_ADMIN", State::Degraded, "not effective")
             .mend("kernels before 6.6 with the fix of CVE-2025-38466 want it for uprobes: add it, or use Linux 6.6 or later"),
     });
@@ -127,13 +129,18 @@ fn pid_namespace(host: &Host) -> Check {
 }
 
 fn processes(host: &Host) -> Check {
-    let (name, reach) = ("other processes", host.processes);
-    let found = format!("{} of {} executables can be opened", reach.readable, reach.readable + reach.denied);
-    if reach.denied == 0 {
-        return Check::ok(name, found);
-    }
-    let check = Check::bad(name, State::Missing, found).loses("the processes whose executables cannot be opened");
-    check.mend("CAP_SYS_PTRACE; with it, a security module (AppArmor, SELinux) forbids: use its unconfined profile, or type spc_t")
+    let (name, reach) = ("other processes", &host.processes);
+    let found = format!("{} of {} executables can be opened", reach.readable, reach.readable + reach.denied.len());
+    let Some(first) = reach.denied.first() else { return Check::ok(name, found) };
+    // One's own can always be opened.
+    let state = if reach.readable > 1 { State::Degraded } else { State::Missing };
+    let check =
+        Check::bad(name, state, format!("{found}, not that of pid {first}")).loses("the processes whose executables cannot be opened");
+    check.mend(if has(host, SYS_PTRACE) {
+        "a security module (AppArmor, SELinux, Yama) or a user namespace protects them: run unconfined, or with type spc_t; or take them as lost"
+    } else {
+        "CAP_SYS_PTRACE"
+    })
 }
 
 fn kernel_features(features: &Features) -> Vec<Check> {

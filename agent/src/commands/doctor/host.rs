@@ -41,10 +41,11 @@ pub(super) enum Memlock {
 }
 
 /// How many processes' executables can be opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Reach {
     pub(super) readable: usize,
-    pub(super) denied: usize,
+    /// Which cannot, by pid.
+    pub(super) denied: Vec<u32>,
 }
 
 impl Host {
@@ -74,7 +75,7 @@ fn reach(proc: &ProcRoot) -> Reach {
     for process in proc.scan().unwrap_or_default().processes {
         match proc.open_exe(process.pid) {
             Ok(_) => reach.readable += 1,
-            Err(ProcError::NotPermitted { .. }) => reach.denied += 1,
+            Err(ProcError::NotPermitted { .. }) => reach.denied.push(process.pid),
             Err(_) => {}
         }
     }

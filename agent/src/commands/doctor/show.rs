@@ -1,5 +1,7 @@
 //! The checks as text and as JSON. Input noun: [`Check`]s. Output: text. Must not know what is checked.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::{
@@ -18,7 +20,7 @@ pub(super) struct Diagnosis<'a> {
 pub(super) fn text(checks: &[Check], colours: bool) -> String {
     let rows = checks.iter().map(|check| vec![word(check.state).to_owned(), check.name.to_owned(), harmless(&check.found, 200)]);
     let lines = table(&rows.collect::<Vec<_>>(), 0);
-    let mut out = String::new();
+    let (mut out, mut told) = (String::new(), BTreeSet::new());
     for (check, line) in checks.iter().zip(lines.lines()) {
         // After the table is laid out: colours have no width.
         let coloured = line.replacen(word(check.state), &paint(check.state, colours), 1);
@@ -27,7 +29,8 @@ pub(super) fn text(checks: &[Check], colours: bool) -> String {
             out += &format!("          not collected: {lost}\n");
         }
         if let Some(remedy) = check.remedy {
-            out += &format!("          remedy: {remedy}\n");
+            let text = if told.insert(remedy) { remedy } else { "as above" };
+            out += &format!("          remedy: {text}\n");
         }
     }
     let lost = checks.iter().filter(|check| check.lost.is_some()).count();

@@ -16,7 +16,7 @@ fn host() -> Host {
         memlock: Memlock::Bytes(65536),
         first_pid_namespace: Some(true),
         container: false,
-        processes: Reach { readable: 100, denied: 0 },
+        processes: Reach { readable: 100, denied: vec![] },
     }
 }
 
@@ -67,7 +67,8 @@ fn what_is_missing() {
     check(|host, _| host.capabilities = Some(1 << SYS_ADMIN), &[("CAP_SYS_PTRACE", Missing, true)]);
     check(|host, _| host.first_pid_namespace = Some(false), &[("pid namespace", Missing, true)]);
     check(|host, _| host.first_pid_namespace = None, &[("pid namespace", Degraded, false)]);
-    check(|host, _| host.processes.denied = 1, &[("other processes", Missing, true)]);
+    check(|host, _| host.processes.denied = vec![1], &[("other processes", Degraded, true)]);
+    check(|host, _| host.processes = Reach { readable: 1, denied: vec![1, 2] }, &[("other processes", Missing, true)]);
     check(|host, _| host.kernel = "5.10.0-32".to_owned(), &[("locked memory", Missing, true)]);
     check(|host, _| (host.kernel, host.memlock) = ("4.18.0-553.el8".to_owned(), Memlock::Unlimited), &[("kernel", Degraded, false)]);
     check(|host, _| host.lockdown = Some("confidentiality".to_owned()), &[("kernel lockdown", Degraded, false)]);
