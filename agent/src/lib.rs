@@ -1,7 +1,8 @@
 //! goroscope: sees inside every Go process on a host, with no code change, no rebuild and no restart.
 //!
-//! Read the rooms in the order of the data: `discovery`, `analysis`, `plan`, `tracer`, `budget`, `collect`, `symbolize`,
-//! `attribution`, `metrics`, `admin`; `app` builds and owns them. ARCHITECTURE.md has the map.
+//! Read the rooms in the order of the data: `discovery`, `attribution`, `analysis`, `plan`, `tracer`, `budget`, `symbolize`,
+//! `collect`, `metrics`, `export`, `admin`. `observer` is the loop that moves the data from one to the next; `app` builds and
+//! owns everything. ARCHITECTURE.md has the map.
 
 pub mod admin;
 pub mod analysis;

@@ -40,7 +40,7 @@ const fn wanted(name: &'static str, event: Event) -> WantedFunction {
 }
 
 /// Every function that analysis looks for, by event. Which of them an executable contains depends on the Go version and on what
-/// the program uses: facts in section 2.1 of the Go notes.
+/// the program uses: COMPATIBILITY.md has the table.
 pub const WANTED: &[WantedFunction] = &[
     // The go statement; and every creation, also of coroutines, on g0.
     wanted("runtime.newproc", Event::GoroutineStart),

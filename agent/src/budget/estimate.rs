@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::model::Count;
 
-/// What one hit costs the target, ns: the range of what was measured on many machines (facts: 670 to 1,500).
+/// What one hit costs the target, ns: the range of what was measured (670 to 1,500).
 const COST_NS: (f64, f64) = (600.0, 1_500.0);
 
 /// Nothing that is probed can be done faster than this, ns (a map write takes 8).

@@ -1,6 +1,6 @@
 //! Every way in which the kernel side can lose something: a number, a name, and what is lost.
 
-/// The index into map `DROPS` (one u64 per CPU each).
+/// The index into map `DROPS_BY_KIND` (one u64 per CPU each).
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drop {

@@ -10,7 +10,7 @@ pub enum RecordKind {
     Exec = 1,
     /// The leader of a thread group has ended.
     Exit = 2,
-    /// A process took [`HITS_PER_RECORD`] hits of a family on one CPU: the budget looks.
+    /// A process took [`HITS_PER_RECORD`] more hits of one kind on one CPU: the budget looks.
     Hits = 3,
 }
 

@@ -1,3 +1,5 @@
+//! Prologues as the Go versions make them, and what is none: one row each.
+
 use super::*;
 
 fn bytes(hex: &str) -> Vec<u8> {

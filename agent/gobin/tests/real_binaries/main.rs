@@ -123,7 +123,7 @@ fn check_build(binary: &GoBinary, form: Form, what: &str) {
     assert_eq!(build.setting("CGO_ENABLED"), Some(if form.external() { "1" } else { "0" }), "{what}");
 }
 
-/// Section 1.2 of the Go facts: which section the table is in.
+/// Which section the table is in.
 fn check_places(binary: &GoBinary, release: &str, form: Form, what: &str) {
     let new = release.starts_with("1.26") || release.starts_with("1.27");
     let pclntab = match (form.has_sections(), new || !form.position_independent(), form.external()) {
