@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::OnceLock,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use rustix::fs::OFlags;
@@ -28,8 +28,9 @@ const CGROUP_LIMIT: u64 = 64 << 10;
 const SYSTEM_STAT_LIMIT: u64 = 4 << 20;
 /// `kernel.pid_max` cannot be above this.
 const PIDS_LIMIT: usize = 4 << 20;
-/// How often a process that changes under our eyes is looked at again.
-const ATTEMPTS: usize = 3;
+/// How long to wait, in ms, before a process that changes under our eyes is looked at again: an exec takes less than a millisecond,
+/// unless its disk is slow.
+const PAUSES: [u64; 5] = [1, 2, 4, 8, 0];
 
 /// /proc, or a directory that looks like it.
 #[derive(Clone, Debug)]
@@ -139,20 +140,28 @@ impl ProcRoot {
     /// [`ProcError`]; `Gone` and `Changing` are normal.
     pub fn observe(&self, pid: u32) -> Result<Process, ProcError> {
         let boot = self.boot_time()?;
-        for _ in 0..ATTEMPTS {
-            let before = self.image(pid)?;
-            let exe = self.exe(pid)?;
-            let file = self.open_exe(pid)?;
-            // The cgroup is a matter of names only: without one a process is still worth observing.
-            let cgroup = self.cgroup(pid).unwrap_or_default();
-            let opened = file.metadata().map_err(|source| ProcError::of(pid, "exe", source))?;
-            if self.image(pid)? == before && (opened.dev(), opened.ino()) == before.exe {
-                let ticks = before.start_ticks;
-                let started_at = stat::started_at(boot, ticks, rustix::param::clock_ticks_per_second()).unwrap_or(boot);
-                return Ok(Process { pid, start_ticks: ticks, started_at, exe, file, entry: before.entry, cgroup });
+        for pause in PAUSES {
+            match self.observe_once(pid, boot) {
+                Err(ProcError::Changing { .. }) => std::thread::sleep(Duration::from_millis(pause)),
+                result => return result,
             }
         }
         Err(ProcError::Changing { pid })
+    }
+
+    fn observe_once(&self, pid: u32, boot: SystemTime) -> Result<Process, ProcError> {
+        let before = self.image(pid)?;
+        let exe = self.exe(pid)?;
+        let file = self.open_exe(pid)?;
+        // The cgroup is a matter of names only: without one a process is still worth observing.
+        let cgroup = self.cgroup(pid).unwrap_or_default();
+        let opened = file.metadata().map_err(|source| ProcError::of(pid, "exe", source))?;
+        if self.image(pid)? != before || (opened.dev(), opened.ino()) != before.exe {
+            return Err(ProcError::Changing { pid });
+        }
+        let ticks = before.start_ticks;
+        let started_at = stat::started_at(boot, ticks, rustix::param::clock_ticks_per_second()).unwrap_or(boot);
+        Ok(Process { pid, start_ticks: ticks, started_at, exe, file, entry: before.entry, cgroup })
     }
 
     /// Whether the process that started at `start_ticks` still runs. A leader that ended before its threads is alive.
@@ -206,11 +215,15 @@ impl ProcRoot {
     /// Where the program's first instruction is.
     ///
     /// # Errors
-    /// [`ProcError`]. A process without an address space is `Gone`.
+    /// [`ProcError`]. A process without an address space is `Gone`, one in the middle of an exec `Changing`.
     pub fn entry(&self, pid: u32) -> Result<RuntimeAddress, ProcError> {
         let bytes = self.read(pid, "auxv", AUXV_LIMIT)?;
         if bytes.is_empty() {
             return Err(ProcError::Gone { pid });
+        }
+        // In the middle of an exec the new image is there before its auxiliary vector is: nothing but the end mark.
+        if bytes.iter().all(|byte| *byte == 0) {
+            return Err(ProcError::Changing { pid });
         }
         auxv::entry(&bytes).ok_or(ProcError::Malformed { what: "auxv" })
     }

@@ -108,6 +108,8 @@ fn observe_says_why_not() {
     assert_eq!(reason(3), "gone");
     fixture.write("3/auxv", [3u64.to_ne_bytes(), 1u64.to_ne_bytes()].concat());
     assert_eq!(reason(3), "malformed_proc");
+    fixture.write("3/auxv", [0; 16]);
+    assert_eq!(reason(3), "changing");
     fixture.write("3/auxv", vec![0; 5000]);
     assert_eq!(reason(3), "oversized_proc");
     fixture.process(4, 'S', 1, 1);
@@ -118,6 +120,29 @@ fn observe_says_why_not() {
     fixture.write("5/cgroup", vec![b'x'; 70 << 10]);
     assert_eq!(fixture.root.observe(5).unwrap().cgroup, "");
     assert!(matches!(fixture.root.cgroup(5), Err(ProcError::TooLarge { limit: CGROUP_LIMIT, .. })));
+}
+
+/// A process that execs again and again is seen as one program or the other, never as a mixture.
+#[test]
+fn observe_never_mixes_images() {
+    let root = ProcRoot::default();
+    let script = "exec cat";
+    for _ in 0..20 {
+        let mut shell = std::process::Command::new("sh");
+        let mut child = shell.args(["-c", "exec sh -c \"$0\"", script]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let result = root.observe(child.id());
+        drop(child.stdin.take());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        match result {
+            Ok(process) => {
+                let opened = process.file.metadata().unwrap();
+                let named = fs::metadata(&process.exe).unwrap();
+                assert_eq!((opened.dev(), opened.ino()), (named.dev(), named.ino()));
+            }
+            Err(error) => assert_eq!(error.reason(), "changing"),
+        }
+    }
 }
 
 #[test]
