@@ -11,9 +11,14 @@ fn main() {
         println!("cargo::error=the kernel side is not built ({}: {error}): run `cargo xtask build`", object.display());
     }
 
-    println!("cargo::rerun-if-changed={}", root.join(".git/HEAD").display());
-    println!("cargo::rerun-if-changed={}", root.join(".git/logs/HEAD").display());
-    let commit = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).current_dir(&root).output().ok();
-    let commit = commit.filter(|output| output.status.success()).map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).current_dir(&root).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    // Each commit, in a work tree too.
+    if let Some(log) = git(&["rev-parse", "--path-format=absolute", "--git-path", "logs/HEAD"]) {
+        println!("cargo::rerun-if-changed={log}");
+    }
+    let commit = git(&["rev-parse", "--short=12", "HEAD"]);
     println!("cargo::rustc-env=GOROSCOPE_COMMIT={}", commit.unwrap_or_else(|| "unknown".to_owned()));
 }

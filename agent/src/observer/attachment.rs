@@ -1,6 +1,10 @@
 //! The lifetime of an executable: its slot, its probes, what each family is doing.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::SystemTime,
+};
 
 use goroscope_abi::{Family, TextRange};
 
@@ -48,6 +52,10 @@ pub(super) struct Attachment {
     pub(super) plan: Arc<ProbePlan>,
     pub(super) symbolizer: Symbolizer,
     pub(super) families: BTreeMap<Family, State>,
+    /// Families whose probes are on their way.
+    pub(super) pending: BTreeSet<Family>,
+    /// When the last of its probes went on.
+    pub(super) attached_at: SystemTime,
     /// What could not be attached though it was planned.
     pub(super) failures: Vec<Refusal>,
     /// When its last process ended, ns; none while one lives.
@@ -56,9 +64,28 @@ pub(super) struct Attachment {
 
 impl Attachment {
     pub(super) fn new(slot: Slot, executable: Arc<Executable>, plan: Arc<ProbePlan>) -> Self {
+        let pending = plan.families.iter().copied().collect();
         let families = plan.families.iter().map(|family| (*family, State::Attaching)).collect();
         let symbolizer = Symbolizer::new(Arc::clone(&executable));
-        Self { slot, executable, plan, symbolizer, families, failures: Vec::new(), idle_since_ns: None }
+        Self {
+            slot,
+            executable,
+            plan,
+            symbolizer,
+            families,
+            pending,
+            attached_at: SystemTime::now(),
+            failures: Vec::new(),
+            idle_since_ns: None,
+        }
+    }
+
+    /// A family's probes are on, or cannot be.
+    pub(super) fn settle(&mut self, family: Family, state: State) {
+        self.families.insert(family, state);
+        if self.pending.remove(&family) && self.pending.is_empty() {
+            self.attached_at = SystemTime::now();
+        }
     }
 
     /// Where the probes of a family go.

@@ -378,13 +378,13 @@ impl Observer {
         match reply {
             Reply::Attached(_, family) => {
                 debug!(slot = slot.0, family = family.name(), "attached");
-                attachment.families.insert(family, State::Exact);
+                attachment.settle(family, State::Exact);
             }
             Reply::Failed(_, refusal) => {
                 warn!(slot = slot.0, %refusal, "cannot attach");
                 *self.failures.entry(refusal.reason).or_default() += 1;
                 if let Some(family) = refusal.family {
-                    attachment.families.insert(family, State::Failed);
+                    attachment.settle(family, State::Failed);
                 }
                 attachment.failures.push(refusal);
             }
@@ -395,9 +395,10 @@ impl Observer {
 
     fn reattach(&mut self) {
         info!("all probes come off and go on again");
-        for attachment in self.attachments.values() {
+        for attachment in self.attachments.values_mut() {
             for (family, state) in &attachment.families {
                 if matches!(state, State::Exact) {
+                    attachment.pending.insert(*family);
                     let _ = self.commands.send(Command::Detach(attachment.slot, *family));
                     let _ = self.commands.send(Command::Attach(attachment.site(*family)));
                 }

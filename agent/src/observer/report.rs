@@ -111,7 +111,8 @@ fn describe(watched: &Watched, attachment: &Attachment, totals: &Totals) -> Proc
         let counts = totals.counts.iter().filter(|(kind, _)| of_family(kind)).map(|(kind, count)| (*kind, *count)).collect();
         families.insert(*family, FamilyReport { mode, counts });
     }
-    let state = if families.is_empty() { TargetState::Refused } else { TargetState::Attached { at: watched.attached_at } };
+    let state =
+        if families.is_empty() { TargetState::Refused } else { TargetState::Attached { at: watched.found_at.max(attachment.attached_at) } };
     ProcessReport { go_version, build_id, module, module_version, families, ..process(watched, state, attachment.refusals()) }
 }
 

@@ -24,7 +24,8 @@ pub(super) struct Watched {
     pub(super) listed: Listed,
     /// Where its executable is attached, or why it is not.
     pub(super) slot: Result<Slot, Refusal>,
-    pub(super) attached_at: SystemTime,
+    /// Since when it is known.
+    pub(super) found_at: SystemTime,
     /// When its leader ended, ns: it is freed a little later.
     pub(super) ended_ns: Option<u64>,
     pub(super) buckets: BTreeMap<Family, Bucket>,
@@ -73,7 +74,7 @@ fn at(hits: &[u64; goroscope_abi::KINDS], kind: Kind) -> u64 {
 
 impl Watched {
     pub(super) fn new(target: Target, listed: Listed, slot: Result<Slot, Refusal>) -> Self {
-        Self { target, listed, slot, attached_at: SystemTime::now(), ended_ns: None, buckets: BTreeMap::new(), sampled: BTreeMap::new() }
+        Self { target, listed, slot, found_at: SystemTime::now(), ended_ns: None, buckets: BTreeMap::new(), sampled: BTreeMap::new() }
     }
 
     /// From now on a family is counted in windows: what was counted until `now_ns` was exact.
