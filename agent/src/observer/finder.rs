@@ -127,10 +127,10 @@ impl Finder {
     /// The plan of an executable, made once.
     fn plan(&mut self, executable: &Arc<Executable>) -> Arc<ProbePlan> {
         let address = Arc::as_ptr(executable) as usize;
-        if let Some((known, plan)) = self.plans.get(&address) {
-            if known.upgrade().is_some_and(|known| Arc::ptr_eq(&known, executable)) {
-                return Arc::clone(plan);
-            }
+        if let Some((known, plan)) = self.plans.get(&address)
+            && known.upgrade().is_some_and(|known| Arc::ptr_eq(&known, executable))
+        {
+            return Arc::clone(plan);
         }
         self.plans.retain(|_, (known, _)| known.strong_count() > 0);
         let plan = Arc::new(plan::plan(&executable.binary));

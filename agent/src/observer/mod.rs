@@ -521,10 +521,10 @@ impl Observer {
 
     fn note_idle(&mut self, slot: Slot, now: u64) {
         let used = self.watched.values().any(|watched| watched.slot.as_ref() == Ok(&slot));
-        if let Some(attachment) = self.attachments.get_mut(&slot) {
-            if !used {
-                attachment.idle_since_ns.get_or_insert(now);
-            }
+        if let Some(attachment) = self.attachments.get_mut(&slot)
+            && !used
+        {
+            attachment.idle_since_ns.get_or_insert(now);
         }
     }
 

@@ -60,11 +60,11 @@ impl Observer {
         for attachment in self.attachments.values_mut() {
             let mut due = Vec::new();
             for (family, state) in &mut attachment.families {
-                if let State::Windows { next_ns, .. } = state {
-                    if next_ns.is_some_and(|next| now >= next) {
-                        *next_ns = None;
-                        due.push(*family);
-                    }
+                if let State::Windows { next_ns, .. } = state
+                    && next_ns.is_some_and(|next| now >= next)
+                {
+                    *next_ns = None;
+                    due.push(*family);
                 }
             }
             for family in due {

@@ -208,10 +208,10 @@ fn sum<'a>(values: impl Iterator<Item = &'a Counters>) -> Hits {
 
 /// Removal of what is not there is no failure.
 fn report(result: Result<(), MapError>, map: &'static str) {
-    if let Err(MapError::SyscallError(error)) = &result {
-        if error.io_error.raw_os_error() != Some(libc::ENOENT) {
-            warn!(map, %error, "cannot free an entry");
-        }
+    if let Err(MapError::SyscallError(error)) = &result
+        && error.io_error.raw_os_error() != Some(libc::ENOENT)
+    {
+        warn!(map, %error, "cannot free an entry");
     }
 }
 

@@ -1,4 +1,5 @@
 //! Streams of events whose number is known, seen through windows.
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "made-up numbers")]
 
 use super::*;
 
