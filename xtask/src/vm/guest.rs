@@ -34,10 +34,11 @@ pub(super) fn boot(kernel: &Kernel, initramfs: &Path, dir: &Path, seed: u64, boo
     step::note(&format!("boot {} ({})", kernel.series, kernel.package));
     let payload = if boot_only { "program" } else { "agent" };
     let mut qemu = Command::new("qemu-system-x86_64");
-    // KVM hangs inside other virtual machines; `-cpu max` panics 6.12.
-    qemu.args(["-accel", "tcg", "-cpu", "Haswell", "-smp", "2", "-m", "1G", "-nographic", "-no-reboot", "-net", "none"]);
+    // KVM hangs inside other virtual machines; `-cpu max` panics 6.12, and QEMU 7.2 at times leaves garbage in the flags
+    // after cmpxchg16b, which panics any kernel that allocates with it.
+    qemu.args(["-accel", "tcg", "-cpu", "Haswell,-cx16", "-smp", "2", "-m", "1G", "-nographic", "-no-reboot", "-net", "none"]);
     qemu.arg("-kernel").arg(&kernel.image).arg("-initrd").arg(initramfs).arg("-append");
-    qemu.arg(format!("console=ttyS0 panic=-1 loglevel=4 goroscope.seed={seed} goroscope.payload={payload}"));
+    qemu.arg(format!("console=ttyS0 panic=-1 oops=panic loglevel=4 goroscope.seed={seed} goroscope.payload={payload}"));
     let start = Instant::now();
     let log = File::create(&console)?;
     let child = qemu.stdin(Stdio::null()).stderr(log.try_clone()?).stdout(log).spawn().context("cannot start qemu-system-x86_64")?;
