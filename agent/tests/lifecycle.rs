@@ -23,7 +23,7 @@ use common::{
     metrics::Scrape,
     target::{Counts, Target},
     text::altered_bytes,
-    wait_for, wait_until,
+    wait_equal, wait_for, wait_until,
 };
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -209,8 +209,7 @@ fn short_lives_are_counted_whole_and_leave_nothing() {
     }
     let of_each: Vec<u64> = SITES.iter().map(|(family, ..)| eager_sites(&lasting)[*family].values().sum()).collect();
     let expected: Vec<u64> = before.iter().zip(&of_each).map(|(before, each)| before + LIVES * each).collect();
-    wait_until("the last counts of ended processes are in", || counted(&agent.scrape()).as_slice() >= expected.as_slice());
-    assert_eq!(counted(&agent.scrape()).as_slice(), expected.as_slice());
+    wait_equal("the last counts of ended processes are in", &expected, || counted(&agent.scrape()).to_vec());
     // A process that came while all that went on is found too.
     let late = Target::spawn(&file, &[]);
     agent.wait_attached(late.pid, "fleeting");

@@ -11,6 +11,7 @@ pub mod target;
 pub mod text;
 
 use std::{
+    fmt::Debug,
     sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -32,6 +33,21 @@ pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
         assert!(start.elapsed() < DEADLINE, "gave up waiting: {what}");
         // wait: what is polled belongs to another process, which sends no event for it
         thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Polls `actual` until it is what is expected.
+///
+/// # Panics
+/// After [`DEADLINE`], with both.
+pub fn wait_equal<T: PartialEq + Debug>(what: &str, expected: &T, mut actual: impl FnMut() -> T) {
+    let mut last = None;
+    let start = Instant::now();
+    while last.as_ref() != Some(expected) {
+        assert!(start.elapsed() < DEADLINE, "gave up waiting: {what}: {last:?} is not {expected:?}");
+        // wait: what is polled belongs to another process, which sends no event for it
+        thread::sleep(Duration::from_millis(10));
+        last = Some(actual());
     }
 }
 
