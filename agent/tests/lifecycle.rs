@@ -10,6 +10,7 @@ use std::{
     collections::BTreeMap,
     fs,
     net::TcpListener,
+    os::unix::fs::MetadataExt as _,
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -81,6 +82,47 @@ fn main_sites(counts: &Counts) -> BTreeMap<String, BTreeMap<String, u64>> {
 
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// An overlay mount, as a container's root is. Unmounted when dropped.
+struct Overlay(PathBuf);
+
+impl Overlay {
+    fn new(directory: &Path, name: &str, lower: &Path) -> Self {
+        let [upper, work, merged] = ["upper", "work", "merged"].map(|part| directory.join(format!("{name}-{part}")));
+        [&upper, &work, &merged].into_iter().for_each(|part| fs::create_dir(part).unwrap());
+        let options = format!("lowerdir={},upperdir={},workdir={}", lower.display(), upper.display(), work.display());
+        let output = Command::new("mount").args(["-t", "overlay", "overlay", "-o", &options]).arg(&merged).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        Self(merged)
+    }
+}
+
+impl Drop for Overlay {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn one_inode_under_two_overlays_is_attached_once_and_counted_once() {
+    let _alone = alone();
+    let directory = TempDir::new().unwrap();
+    let lower = directory.path().join("lower");
+    fs::create_dir(&lower).unwrap();
+    fs::copy(program("exact"), lower.join("layered")).unwrap();
+    let mounts = ["one", "other"].map(|name| Overlay::new(directory.path(), name, &lower));
+    let files = mounts.each_ref().map(|mount| mount.0.join("layered"));
+    let [one, other] = files.each_ref().map(|file| fs::metadata(file).unwrap());
+    assert_eq!(one.ino(), other.ino(), "one real inode");
+    assert_ne!(one.dev(), other.dev(), "under two devices");
+
+    let mut targets = files.each_ref().map(|file| Target::spawn(file, &[]));
+    let agent = Agent::exact(&targets.each_ref().map(|target| target.pid));
+    assert_eq!(agent.scrape().sum("goroscope_agent_executables", &[]), Some(1));
+    for (seed, target) in targets.iter_mut().enumerate() {
+        assert_exact(&[&agent], target, seed as u64);
+    }
 }
 
 #[test]

@@ -10,7 +10,9 @@
 //!
 //! One thread holds all state, so nothing here is locked; what blocks (analysis, attaching) has threads of its own.
 
+mod arrivals;
 mod attachment;
+mod departures;
 mod finder;
 mod report;
 mod switcher;
@@ -34,15 +36,14 @@ use self::{
     attachment::{Attachment, State},
     finder::{Finder, Found, Job},
     switcher::{Command, Reply},
-    watched::{Reading, Watched},
+    watched::Watched,
 };
 use crate::{
-    analysis::{Sameness, same_file},
     collect::Ledger,
     config::Excludes,
     discovery::{Life, ProcRoot},
-    model::{Executable, ProbePlan, Refusal, Report, Slot},
-    tracer::{Maps, Record, Records, SiteHits, Tracer},
+    model::{Report, Slot},
+    tracer::{Maps, Record, Records, Tracer},
 };
 
 /// How long after its leader a process is read for the last time: its other threads may still have been on a CPU.
@@ -150,6 +151,7 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
         orphans: HashMap::new(),
         ledger: Ledger::default(),
         failures: BTreeMap::new(),
+        undecided: Vec::new(),
         looking: HashSet::new(),
         scanning: None,
         next_scan_ns: 0,
@@ -208,6 +210,8 @@ struct Observer {
     orphans: HashMap<ProcessKey, u64>,
     ledger: Ledger,
     failures: BTreeMap<&'static str, u64>,
+    /// Processes whose executable may be one that is being attached: once it is, its breakpoints tell.
+    undecided: Vec<Found>,
     /// What the finder was asked to look at.
     looking: HashSet<ProcessKey>,
     /// When the running scan of /proc was asked for, ns.
@@ -255,116 +259,6 @@ impl Observer {
         }
     }
 
-    /// A process has a new image: its old one has ended.
-    fn exec(&mut self, key: ProcessKey) {
-        let now = clock();
-        for (_, old) in self.watched.range_mut(..).filter(|(old, _)| old.tgid == key.tgid && old.exec_ns != key.exec_ns) {
-            old.ended_ns.get_or_insert(now);
-        }
-        if self.scope.wants_pid(key.tgid) && self.looking.insert(key) {
-            let _ = self.jobs.send(Job::Process(key));
-        }
-    }
-
-    fn exit(&mut self, key: ProcessKey) {
-        let now = clock();
-        match self.watched.get_mut(&key) {
-            Some(watched) => {
-                watched.ended_ns.get_or_insert(now);
-            }
-            None => {
-                self.orphans.insert(key, now);
-            }
-        }
-    }
-
-    fn found(&mut self, found: Found) {
-        let Found { target, listed, executable } = found;
-        let key = target.key;
-        self.looking.remove(&key);
-        if self.watched.contains_key(&key) {
-            return;
-        }
-        let slot = match executable {
-            Ok((executable, plan)) if !plan.families.is_empty() => self.attachment(&executable, &plan, &target),
-            Ok((_, plan)) => {
-                Err(plan.refusals.first().cloned().unwrap_or(Refusal { family: None, reason: "nothing_to_attach", detail: String::new() }))
-            }
-            Err(refusal) => Err(refusal),
-        };
-        let mut watched = Watched::new(target, listed, slot);
-        match &watched.slot {
-            Ok(slot) => self.register(*slot, &mut watched),
-            Err(refusal) => {
-                info!(pid = key.tgid, process = %watched.target.identity.process, %refusal, "refused");
-                *self.failures.entry(refusal.reason).or_default() += 1;
-            }
-        }
-        // It may have ended before it was known.
-        watched.ended_ns = watched.ended_ns.or_else(|| self.orphans.remove(&key));
-        self.watched.insert(key, watched);
-    }
-
-    /// Tells the kernel side whose hits these are.
-    fn register(&mut self, slot: Slot, watched: &mut Watched) {
-        let key = watched.target.key;
-        match self.maps.register(key, slot, watched.target.load_bias) {
-            Ok(true) => {}
-            Ok(false) => watched.ended_ns = Some(clock()),
-            Err(error) => {
-                warn!(pid = key.tgid, %error, "cannot register a process");
-                *self.failures.entry("processes_full").or_default() += 1;
-            }
-        }
-        if let Some(attachment) = self.attachments.get_mut(&slot) {
-            attachment.idle_since_ns = None;
-            let windows: Vec<Family> =
-                attachment.families.iter().filter(|(_, state)| matches!(state, State::Windows { .. })).map(|(family, _)| *family).collect();
-            let reading = Reading { hits: self.maps.hits(&key).unwrap_or_default(), sites: Vec::new() };
-            for family in windows {
-                watched.begin_windows(family, &reading, clock());
-            }
-        }
-    }
-
-    /// The slot of an executable, attached now if it is the first of its inode.
-    fn attachment(&mut self, executable: &Arc<Executable>, plan: &Arc<ProbePlan>, target: &crate::model::Target) -> Result<Slot, Refusal> {
-        let same = self.attachments.values().find(|attachment| match same_file(&attachment.executable, executable) {
-            Sameness::Same => true,
-            Sameness::Different => false,
-            // One inode under two devices has one text: the first one's breakpoints are in it.
-            Sameness::Maybe => attachment.plan.probes.iter().any(|probe| {
-                let address = probe.address.0.wrapping_add(target.load_bias);
-                crate::tracer::breakpoint(target.pid(), address)
-            }),
-        });
-        if let Some(attachment) = same {
-            return Ok(attachment.slot);
-        }
-        let slot = (1..self.maps.slots()).map(Slot).find(|slot| !self.attachments.contains_key(slot)).ok_or_else(|| Refusal {
-            family: None,
-            reason: "executables_full",
-            detail: format!("{} executables are attached already", self.attachments.len()),
-        })?;
-        let attachment = Attachment::new(slot, Arc::clone(executable), Arc::clone(plan));
-        self.maps.describe(slot, &attachment.description()).map_err(|error| Refusal {
-            family: None,
-            reason: "attach_failed",
-            detail: error.to_string(),
-        })?;
-        for refusal in &plan.refusals {
-            info!(executable = %target.exe.display(), %refusal, "not counted");
-        }
-        for family in attachment.families.keys() {
-            if let Some(starting) = &mut self.starting {
-                starting.attaching.insert((slot, *family));
-            }
-            let _ = self.commands.send(Command::Attach(attachment.site(*family)));
-        }
-        self.attachments.insert(slot, attachment);
-        Ok(slot)
-    }
-
     fn switched(&mut self, reply: Reply) {
         let (slot, family) = match &reply {
             Reply::Attached(slot, family) | Reply::Detached(slot, family) | Reply::Window(slot, family, _) => (*slot, Some(*family)),
@@ -373,7 +267,6 @@ impl Observer {
         if let (Some(starting), Some(family)) = (&mut self.starting, family) {
             starting.attaching.remove(&(slot, family));
         }
-        self.note_started();
         let Some(attachment) = self.attachments.get_mut(&slot) else { return };
         match reply {
             Reply::Attached(_, family) => {
@@ -391,8 +284,9 @@ impl Observer {
             Reply::Detached(_, family) => self.detached(slot, family),
             Reply::Window(_, family, opened) => self.window_over(slot, family, opened),
         }
+        self.decide();
+        self.note_started();
     }
-
     fn reattach(&mut self) {
         info!("all probes come off and go on again");
         for attachment in self.attachments.values_mut() {
@@ -446,101 +340,10 @@ impl Observer {
     }
 
     fn note_started(&mut self) {
-        if self.starting.as_ref().is_some_and(|starting| starting.scanned && starting.attaching.is_empty()) {
+        if self.starting.as_ref().is_some_and(|starting| starting.scanned && starting.attaching.is_empty()) && self.undecided.is_empty() {
             let (processes, executables) = (self.watched.len(), self.attachments.len());
             info!(processes, executables, "every process found at start-up is attached or refused");
             self.starting = None;
-        }
-    }
-
-    /// Reads processes that have ended for the last time, and forgets them.
-    fn bury(&mut self, now: u64) {
-        let settled = |ended: u64| now >= ended.saturating_add(nanos(SETTLE));
-        let due: Vec<ProcessKey> = self
-            .watched
-            .iter()
-            .filter(|(_, watched)| watched.ended_ns.is_some_and(settled))
-            .map(|(key, _)| *key)
-            .chain(self.orphans.iter().filter(|(key, ended)| settled(**ended) && !self.looking.contains(*key)).map(|(key, _)| *key))
-            .collect();
-        if due.is_empty() {
-            return;
-        }
-        let mut sites = self.maps.sites();
-        for key in due {
-            let sites = sites.remove(&key).unwrap_or_default();
-            self.bury_one(key, sites, now);
-        }
-    }
-
-    fn bury_one(&mut self, key: ProcessKey, sites: Vec<SiteHits>, now: u64) {
-        let hits = self.maps.hits(&key);
-        let Some(watched) = self.watched.get_mut(&key) else {
-            self.orphans.remove(&key);
-            if let Some(hits) = hits {
-                self.book_orphan(key, Reading { hits, sites }, now);
-            }
-            return;
-        };
-        // Its leader may have ended and other threads go on.
-        let exec = self.maps.exec_ns(key.tgid);
-        if exec == key.exec_ns && matches!(self.root.life(watched.listed), Ok(Life::Alive)) {
-            watched.ended_ns = None;
-            return;
-        }
-        let reading = Reading { hits: hits.unwrap_or_default(), sites };
-        if let Some(attachment) = watched.slot.as_ref().ok().and_then(|slot| self.attachments.get(slot)) {
-            let (totals, _) = watched.totals(attachment, &reading, now);
-            self.ledger.end(&watched.target.identity, &totals, now);
-        }
-        self.maps.forget(&key, &reading.sites);
-        let slot = watched.slot.clone();
-        self.watched.remove(&key);
-        if let Ok(slot) = slot {
-            self.note_idle(slot, now);
-        }
-    }
-
-    /// Books a process that ended before anybody looked at it: its links' cookies tell the executable.
-    fn book_orphan(&mut self, key: ProcessKey, reading: Reading, now: u64) {
-        if let Some(attachment) = reading.hits.slot.and_then(|slot| self.attachments.get(&slot)) {
-            let like = self.watched.values().find(|watched| watched.slot.as_ref() == Ok(&attachment.slot));
-            if let Some(like) = like {
-                let target = crate::model::Target {
-                    key,
-                    identity: crate::model::Identity { pid: self.scope.per_process.then_some(key.tgid), ..like.target.identity.clone() },
-                    ..like.target.clone()
-                };
-                let watched = Watched::new(target, like.listed, Ok(attachment.slot));
-                let (totals, _) = watched.totals(attachment, &reading, now);
-                self.ledger.end(&watched.target.identity, &totals, now);
-            }
-        }
-        self.maps.forget(&key, &reading.sites);
-    }
-
-    fn note_idle(&mut self, slot: Slot, now: u64) {
-        let used = self.watched.values().any(|watched| watched.slot.as_ref() == Ok(&slot));
-        if let Some(attachment) = self.attachments.get_mut(&slot)
-            && !used
-        {
-            attachment.idle_since_ns.get_or_insert(now);
-        }
-    }
-
-    fn detach_idle(&mut self, now: u64) {
-        let idle = |attachment: &Attachment| {
-            let since = attachment.idle_since_ns.is_some_and(|since| now >= since.saturating_add(nanos(IDLE)));
-            // What is being switched answers first.
-            since && !attachment.families.values().any(|state| matches!(state, State::Attaching | State::Closing))
-        };
-        let slots: Vec<Slot> = self.attachments.values().filter(|attachment| idle(attachment)).map(|attachment| attachment.slot).collect();
-        for slot in slots {
-            let Some(attachment) = self.attachments.remove(&slot) else { continue };
-            debug!(slot = slot.0, "no process left: detached");
-            for family in attachment.families.keys() {
-                let _ = self.commands.send(Command::Detach(slot, *family));
-            }
         }
     }
 

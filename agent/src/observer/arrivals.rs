@@ -1,0 +1,137 @@
+//! Processes that come: who is new, whose executable is attached already, whose must be.
+
+use std::sync::Arc;
+
+use goroscope_abi::{Family, ProcessKey};
+use tracing::{info, warn};
+
+use super::{
+    Observer,
+    attachment::{Attachment, State},
+    clock,
+    finder::{Found, Job},
+    switcher::Command,
+    watched::{Reading, Watched},
+};
+use crate::{
+    analysis::{Sameness, same_file},
+    model::{Executable, ProbePlan, Refusal, Slot, Target},
+    tracer,
+};
+
+impl Observer {
+    /// A process has a new image: its old one has ended.
+    pub(super) fn exec(&mut self, key: ProcessKey) {
+        let now = clock();
+        for (_, old) in self.watched.range_mut(..).filter(|(old, _)| old.tgid == key.tgid && old.exec_ns != key.exec_ns) {
+            old.ended_ns.get_or_insert(now);
+        }
+        if self.scope.wants_pid(key.tgid) && self.looking.insert(key) {
+            let _ = self.jobs.send(Job::Process(key));
+        }
+    }
+
+    pub(super) fn found(&mut self, found: Found) {
+        let key = found.target.key;
+        self.looking.remove(&key);
+        if self.watched.contains_key(&key) {
+            return;
+        }
+        if found.executable.as_ref().is_ok_and(|(executable, _)| self.is_undecided(executable)) {
+            self.undecided.push(found);
+            return;
+        }
+        let Found { target, listed, executable } = found;
+        let slot = match executable {
+            Ok((executable, plan)) if !plan.families.is_empty() => self.attachment(&executable, &plan, &target),
+            Ok((_, plan)) => {
+                Err(plan.refusals.first().cloned().unwrap_or(Refusal { family: None, reason: "nothing_to_attach", detail: String::new() }))
+            }
+            Err(refusal) => Err(refusal),
+        };
+        let mut watched = Watched::new(target, listed, slot);
+        match &watched.slot {
+            Ok(slot) => self.register(*slot, &mut watched),
+            Err(refusal) => {
+                info!(pid = key.tgid, process = %watched.target.identity.process, %refusal, "refused");
+                *self.failures.entry(refusal.reason).or_default() += 1;
+            }
+        }
+        // It may have ended before it was known.
+        watched.ended_ns = watched.ended_ns.or_else(|| self.orphans.remove(&key));
+        self.watched.insert(key, watched);
+    }
+
+    /// Whether an executable may be one that is being attached, under another device.
+    fn is_undecided(&self, executable: &Executable) -> bool {
+        let maybe = |attachment: &Attachment| same_file(&attachment.executable, executable) == Sameness::Maybe;
+        self.attachments.values().any(|attachment| !attachment.pending.is_empty() && maybe(attachment))
+    }
+
+    /// Looks again at those that had to wait.
+    pub(super) fn decide(&mut self) {
+        for found in std::mem::take(&mut self.undecided) {
+            self.found(found);
+        }
+    }
+
+    /// Tells the kernel side whose hits these are.
+    fn register(&mut self, slot: Slot, watched: &mut Watched) {
+        let key = watched.target.key;
+        match self.maps.register(key, slot, watched.target.load_bias) {
+            Ok(true) => {}
+            Ok(false) => watched.ended_ns = Some(clock()),
+            Err(error) => {
+                warn!(pid = key.tgid, %error, "cannot register a process");
+                *self.failures.entry("processes_full").or_default() += 1;
+            }
+        }
+        if let Some(attachment) = self.attachments.get_mut(&slot) {
+            attachment.idle_since_ns = None;
+            let windows: Vec<Family> =
+                attachment.families.iter().filter(|(_, state)| matches!(state, State::Windows { .. })).map(|(family, _)| *family).collect();
+            let reading = Reading { hits: self.maps.hits(&key).unwrap_or_default(), sites: Vec::new() };
+            for family in windows {
+                watched.begin_windows(family, &reading, clock());
+            }
+        }
+    }
+
+    /// The slot of an executable, attached now if it is the first of its inode.
+    fn attachment(&mut self, executable: &Arc<Executable>, plan: &Arc<ProbePlan>, target: &Target) -> Result<Slot, Refusal> {
+        let same = self.attachments.values().find(|attachment| match same_file(&attachment.executable, executable) {
+            Sameness::Same => true,
+            Sameness::Different => false,
+            // One inode under two devices has one text: the first one's breakpoints are in it.
+            Sameness::Maybe => attachment.plan.probes.iter().any(|probe| {
+                let address = probe.address.0.wrapping_add(target.load_bias);
+                tracer::breakpoint(target.pid(), address)
+            }),
+        });
+        if let Some(attachment) = same {
+            return Ok(attachment.slot);
+        }
+        let slot = (1..self.maps.slots()).map(Slot).find(|slot| !self.attachments.contains_key(slot)).ok_or_else(|| Refusal {
+            family: None,
+            reason: "executables_full",
+            detail: format!("{} executables are attached already", self.attachments.len()),
+        })?;
+        let attachment = Attachment::new(slot, Arc::clone(executable), Arc::clone(plan));
+        self.maps.describe(slot, &attachment.description()).map_err(|error| Refusal {
+            family: None,
+            reason: "attach_failed",
+            detail: error.to_string(),
+        })?;
+        for refusal in &plan.refusals {
+            info!(executable = %target.exe.display(), %refusal, "not counted");
+        }
+        for family in attachment.families.keys() {
+            if let Some(starting) = &mut self.starting {
+                starting.attaching.insert((slot, *family));
+            }
+            let _ = self.commands.send(Command::Attach(attachment.site(*family)));
+        }
+        self.attachments.insert(slot, attachment);
+        Ok(slot)
+    }
+}

@@ -1,0 +1,122 @@
+//! Processes that go: read for the last time, booked, forgotten; executables without a process come off.
+
+use goroscope_abi::ProcessKey;
+use tracing::debug;
+
+use super::{
+    IDLE, Observer, SETTLE,
+    attachment::{Attachment, State},
+    nanos,
+    switcher::Command,
+    watched::{Reading, Watched},
+};
+use crate::{
+    discovery::Life,
+    model::{Identity, Slot, Target},
+    tracer::SiteHits,
+};
+
+impl Observer {
+    pub(super) fn exit(&mut self, key: ProcessKey) {
+        let now = super::clock();
+        match self.watched.get_mut(&key) {
+            Some(watched) => {
+                watched.ended_ns.get_or_insert(now);
+            }
+            None => {
+                self.orphans.insert(key, now);
+            }
+        }
+    }
+
+    /// Reads processes that have ended for the last time, and forgets them.
+    pub(super) fn bury(&mut self, now: u64) {
+        let settled = |ended: u64| now >= ended.saturating_add(nanos(SETTLE));
+        let due: Vec<ProcessKey> = self
+            .watched
+            .iter()
+            .filter(|(_, watched)| watched.ended_ns.is_some_and(settled))
+            .map(|(key, _)| *key)
+            .chain(self.orphans.iter().filter(|(key, ended)| settled(**ended) && !self.looking.contains(*key)).map(|(key, _)| *key))
+            .collect();
+        if due.is_empty() {
+            return;
+        }
+        let mut sites = self.maps.sites();
+        for key in due {
+            let sites = sites.remove(&key).unwrap_or_default();
+            self.bury_one(key, sites, now);
+        }
+    }
+
+    fn bury_one(&mut self, key: ProcessKey, sites: Vec<SiteHits>, now: u64) {
+        let hits = self.maps.hits(&key);
+        let Some(watched) = self.watched.get_mut(&key) else {
+            self.orphans.remove(&key);
+            if let Some(hits) = hits {
+                self.book_orphan(key, Reading { hits, sites }, now);
+            }
+            return;
+        };
+        // Its leader may have ended and other threads go on.
+        let exec = self.maps.exec_ns(key.tgid);
+        if exec == key.exec_ns && matches!(self.root.life(watched.listed), Ok(Life::Alive)) {
+            watched.ended_ns = None;
+            return;
+        }
+        let reading = Reading { hits: hits.unwrap_or_default(), sites };
+        if let Some(attachment) = watched.slot.as_ref().ok().and_then(|slot| self.attachments.get(slot)) {
+            let (totals, _) = watched.totals(attachment, &reading, now);
+            self.ledger.end(&watched.target.identity, &totals, now);
+        }
+        self.maps.forget(&key, &reading.sites);
+        let slot = watched.slot.clone();
+        self.watched.remove(&key);
+        if let Ok(slot) = slot {
+            self.note_idle(slot, now);
+        }
+    }
+
+    /// Books a process that ended before anybody looked at it: its links' cookies tell the executable.
+    fn book_orphan(&mut self, key: ProcessKey, reading: Reading, now: u64) {
+        if let Some(attachment) = reading.hits.slot.and_then(|slot| self.attachments.get(&slot)) {
+            let like = self.watched.values().find(|watched| watched.slot.as_ref() == Ok(&attachment.slot));
+            if let Some(like) = like {
+                let target = Target {
+                    key,
+                    identity: Identity { pid: self.scope.per_process.then_some(key.tgid), ..like.target.identity.clone() },
+                    ..like.target.clone()
+                };
+                let watched = Watched::new(target, like.listed, Ok(attachment.slot));
+                let (totals, _) = watched.totals(attachment, &reading, now);
+                self.ledger.end(&watched.target.identity, &totals, now);
+            }
+        }
+        self.maps.forget(&key, &reading.sites);
+    }
+
+    fn note_idle(&mut self, slot: Slot, now: u64) {
+        let used = self.watched.values().any(|watched| watched.slot.as_ref() == Ok(&slot));
+        if let Some(attachment) = self.attachments.get_mut(&slot)
+            && !used
+        {
+            attachment.idle_since_ns.get_or_insert(now);
+        }
+    }
+
+    pub(super) fn detach_idle(&mut self, now: u64) {
+        let idle = |attachment: &Attachment| {
+            let since = attachment.idle_since_ns.is_some_and(|since| now >= since.saturating_add(nanos(IDLE)));
+            // What is being switched answers first.
+            since && !attachment.families.values().any(|state| matches!(state, State::Attaching | State::Closing))
+        };
+        let slots: Vec<Slot> = self.attachments.values().filter(|attachment| idle(attachment)).map(|attachment| attachment.slot).collect();
+        for slot in slots {
+            let Some(attachment) = self.attachments.remove(&slot) else { continue };
+            debug!(slot = slot.0, "no process left: detached");
+            for family in attachment.families.keys() {
+                let _ = self.commands.send(Command::Detach(slot, *family));
+            }
+        }
+    }
+}
