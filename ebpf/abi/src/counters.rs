@@ -151,7 +151,7 @@ impl Kind {
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct Counters {
     /// The executable's slot as the attach cookie told it, so that a process that ended before the agent looked at it
-    /// still has an owner. 0 where links carry no cookie (before Linux 5.15).
+    /// still has an owner. 0 where links carry no cookie (perf links, before Linux 6.6).
     pub slot: u64,
     /// Hits by [`Kind`].
     pub hits: [u64; KINDS],
