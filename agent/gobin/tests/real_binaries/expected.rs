@@ -1,4 +1,4 @@
-//! Section 3.1 of the Go facts as data: where the stack check of each function ends.
+//! Where the stack check of each function ends, as measured on every Go release.
 
 use goroscope_gobin::{Arch, GoBinary, Prologue, StackGuard};
 
