@@ -5,7 +5,7 @@ use aya_ebpf::{
     helpers::{bpf_get_current_pid_tgid, generated::bpf_ktime_get_ns},
     programs::ProbeContext,
 };
-use goroscope_abi::{Counters, Drop, Executable, Kind, ProcessInfo, ProcessKey, Record, RecordKind, SiteKey, record::HITS_PER_RECORD};
+use goroscope_abi::{Cookie, Counters, Drop, Executable, Kind, ProcessInfo, ProcessKey, Record, RecordKind, SiteKey, record::HITS_PER_RECORD};
 
 use crate::{
     emit, goabi,
@@ -13,23 +13,23 @@ use crate::{
     site,
 };
 
-/// Counts one hit of `kind`. `slot` is the executable as the link's cookie told it, 0 where links have no cookie.
+/// Counts one hit of `kind`.
 #[inline(always)]
-pub(crate) fn hit(ctx: &ProbeContext, kind: Kind, slot: u32) {
+pub(crate) fn hit(ctx: &ProbeContext, kind: Kind, cookie: Cookie) {
     if !goabi::passed_stack_check(ctx) {
         return;
     }
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
     // SAFETY: a map value; the agent replaces it whole.
-    let process = unsafe { PROCESSES.get_ptr(tgid).map(|info| *info) }.unwrap_or_default();
-    let executable = if process.slot == 0 { None } else { EXECUTABLES.get(process.slot) };
-    if let Some(executable) = executable {
+    let mut process = unsafe { PROCESSES.get_ptr(tgid).map(|info| *info) }.unwrap_or_default();
+    if process.slot == 0 {
+        // A process that the agent has not met yet: the link knows its executable, and where it is.
+        introduce(&mut process, ctx, cookie);
+    } else if cookie.slot() != 0 && cookie.slot() != process.slot {
         // A second link that reaches the same inode by another name must not count its hits again.
-        let second_link = slot != 0 && slot != process.slot;
-        if second_link {
-            return;
-        }
+        return;
     }
+    let executable = if process.slot == 0 { None } else { EXECUTABLES.get(process.slot) };
     let key = ProcessKey { exec_ns: process.exec_ns, tgid, pad: 0 };
     let Some(counters) = counters_of(key) else {
         emit::lost(Drop::CountersFull);
@@ -40,13 +40,22 @@ pub(crate) fn hit(ctx: &ProbeContext, kind: Kind, slot: u32) {
         emit::add_one_of(unsafe { &raw mut (*counters).gated }, kind.family() as u32);
         return;
     }
-    count(counters, key, kind, slot);
+    count(counters, key, kind, &process);
     if kind.has_site() {
         if let Err(drop) = count_site(ctx, key, kind, &process, executable) {
             // SAFETY: a live per-CPU map value.
             emit::add_one_of(unsafe { &raw mut (*counters).unsited }, kind as u32);
             emit::lost(drop);
         }
+    }
+}
+
+/// What the cookie says of a process, where there is one.
+#[inline(always)]
+fn introduce(process: &mut ProcessInfo, ctx: &ProbeContext, cookie: Cookie) {
+    if cookie.address() != 0 {
+        process.slot = cookie.slot();
+        process.bias = goabi::instruction(ctx).wrapping_sub(cookie.address());
     }
 }
 
@@ -62,10 +71,11 @@ fn counters_of(key: ProcessKey) -> Option<*mut Counters> {
 
 /// Adds one to the process' counter, and tells the agent now and then.
 #[inline(always)]
-fn count(counters: *mut Counters, key: ProcessKey, kind: Kind, slot: u32) {
+fn count(counters: *mut Counters, key: ProcessKey, kind: Kind, process: &ProcessInfo) {
     // SAFETY: a live per-CPU map value.
     let hits = unsafe {
-        (*counters).slot = u64::from(slot);
+        (*counters).slot = u64::from(process.slot);
+        (*counters).bias = process.bias;
         *emit::add_one_of(&raw mut (*counters).hits, kind as u32)
     };
     if hits % HITS_PER_RECORD == 0 {

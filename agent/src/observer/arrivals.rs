@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     analysis::{Sameness, same_file},
+    discovery::Listed,
     model::{Executable, ProbePlan, Refusal, Slot, Target},
     tracer,
 };
@@ -43,7 +44,7 @@ impl Observer {
         }
         let Found { target, listed, executable } = found;
         let slot = match executable {
-            Ok((executable, plan)) if !plan.families.is_empty() => self.attachment(&executable, &plan, &target),
+            Ok((executable, plan)) if !plan.families.is_empty() => self.attachment(&executable, &plan, (&target, listed)),
             Ok((_, plan)) => {
                 Err(plan.refusals.first().cloned().unwrap_or(Refusal { family: None, reason: "nothing_to_attach", detail: String::new() }))
             }
@@ -98,7 +99,8 @@ impl Observer {
     }
 
     /// The slot of an executable, attached now if it is the first of its inode.
-    fn attachment(&mut self, executable: &Arc<Executable>, plan: &Arc<ProbePlan>, target: &Target) -> Result<Slot, Refusal> {
+    fn attachment(&mut self, executable: &Arc<Executable>, plan: &Arc<ProbePlan>, process: (&Target, Listed)) -> Result<Slot, Refusal> {
+        let (target, listed) = process;
         let same = self.attachments.values().find(|attachment| match same_file(&attachment.executable, executable) {
             Sameness::Same => true,
             Sameness::Different => false,
@@ -116,7 +118,7 @@ impl Observer {
             reason: "executables_full",
             detail: format!("{} executables are attached already", self.attachments.len()),
         })?;
-        let attachment = Attachment::new(slot, Arc::clone(executable), Arc::clone(plan));
+        let attachment = Attachment::new(slot, Arc::clone(executable), Arc::clone(plan), (target.clone(), listed));
         self.maps.describe(slot, &attachment.description()).map_err(|error| Refusal {
             family: None,
             reason: "attach_failed",

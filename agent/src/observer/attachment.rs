@@ -11,7 +11,8 @@ use goroscope_abi::{Family, TextRange};
 use super::switcher::Site;
 use crate::{
     budget::Schedule,
-    model::{Executable, FamilyMode, ProbePlan, Refusal, Slot},
+    discovery::Listed,
+    model::{Executable, FamilyMode, ProbePlan, Refusal, Slot, Target},
     symbolize::Symbolizer,
 };
 
@@ -51,6 +52,8 @@ pub(super) struct Attachment {
     pub(super) executable: Arc<Executable>,
     pub(super) plan: Arc<ProbePlan>,
     pub(super) symbolizer: Symbolizer,
+    /// The process that it was attached for: what is known of one that ended unseen.
+    pub(super) example: (Target, Listed),
     pub(super) families: BTreeMap<Family, State>,
     /// Families whose probes are on their way.
     pub(super) pending: BTreeSet<Family>,
@@ -63,7 +66,7 @@ pub(super) struct Attachment {
 }
 
 impl Attachment {
-    pub(super) fn new(slot: Slot, executable: Arc<Executable>, plan: Arc<ProbePlan>) -> Self {
+    pub(super) fn new(slot: Slot, executable: Arc<Executable>, plan: Arc<ProbePlan>, example: (Target, Listed)) -> Self {
         let pending = plan.families.iter().copied().collect();
         let families = plan.families.iter().map(|family| (*family, State::Attaching)).collect();
         let symbolizer = Symbolizer::new(Arc::clone(&executable));
@@ -72,6 +75,7 @@ impl Attachment {
             executable,
             plan,
             symbolizer,
+            example,
             families,
             pending,
             attached_at: SystemTime::now(),

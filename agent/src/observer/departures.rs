@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     discovery::Life,
-    model::{Identity, Slot, Target},
+    model::{Slot, Target},
     tracer::SiteHits,
 };
 
@@ -79,18 +79,23 @@ impl Observer {
 
     /// Books a process that ended before anybody looked at it: its links' cookies tell the executable.
     fn book_orphan(&mut self, key: ProcessKey, reading: Reading, now: u64) {
-        if let Some(attachment) = reading.hits.slot.and_then(|slot| self.attachments.get(&slot)) {
-            let like = self.watched.values().find(|watched| watched.slot.as_ref() == Ok(&attachment.slot));
-            if let Some(like) = like {
-                let target = Target {
-                    key,
-                    identity: Identity { pid: self.scope.per_process.then_some(key.tgid), ..like.target.identity.clone() },
-                    ..like.target.clone()
-                };
-                let watched = Watched::new(target, like.listed, Ok(attachment.slot));
+        match reading.hits.slot.and_then(|slot| self.attachments.get(&slot)) {
+            Some(attachment) => {
+                let (example, listed) = &attachment.example;
+                let mut identity = example.identity.clone();
+                let alike = |watched: &Watched| watched.slot.as_ref() != Ok(&attachment.slot) || watched.target.identity == identity;
+                if !self.scope.per_process && !self.watched.values().all(alike) {
+                    // Its file runs in several containers: which was its own nobody knows.
+                    (identity.container, identity.unit) = (None, None);
+                }
+                identity.pid = self.scope.per_process.then_some(key.tgid);
+                let target = Target { key, identity, load_bias: reading.hits.bias, ..example.clone() };
+                let watched = Watched::new(target, *listed, Ok(attachment.slot));
                 let (totals, _) = watched.totals(attachment, &reading, now);
                 self.ledger.end(&watched.target.identity, &totals, now);
             }
+            // Before attach cookies (Linux 5.15) nobody knows what it was.
+            None => *self.failures.entry("ended_unseen").or_default() += 1,
         }
         self.maps.forget(&key, &reading.sites);
     }

@@ -32,6 +32,8 @@ pub struct SiteHits {
 pub struct Hits {
     /// The executable's slot as the links' cookies told it, where they have any.
     pub slot: Option<Slot>,
+    /// Its load bias; holds where there is a slot.
+    pub bias: u64,
     /// By kind.
     pub by_kind: [u64; KINDS],
     /// Those that are under no site, by kind.
@@ -191,6 +193,7 @@ fn sum<'a>(values: impl Iterator<Item = &'a Counters>) -> Hits {
     for counters in values {
         if counters.slot != 0 {
             hits.slot = u32::try_from(counters.slot).ok().map(Slot);
+            hits.bias = counters.bias;
         }
         for (total, count) in hits.by_kind.iter_mut().zip(counters.hits) {
             *total += count;

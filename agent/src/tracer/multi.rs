@@ -16,7 +16,7 @@ use aya_obj::{
     Object,
     generated::{bpf_attach_type::BPF_TRACE_UPROBE_MULTI, bpf_attr, bpf_cmd, bpf_prog_type::BPF_PROG_TYPE_KPROBE},
 };
-use goroscope_abi::cookie;
+use goroscope_abi::Cookie;
 
 use super::error::{AttachError, LoadError};
 use crate::model::{Probe, Slot};
@@ -85,7 +85,7 @@ pub(super) fn known(program: &Program) -> io::Result<()> {
 /// One link for all probes. `path` leads to the executable's inode, as the agent sees it.
 pub(super) fn attach(program: &Program, path: &CString, slot: Slot, probes: &[Probe]) -> Result<OwnedFd, AttachError> {
     let offsets: Vec<u64> = probes.iter().map(|probe| probe.offset.0).collect();
-    let cookies: Vec<u64> = probes.iter().map(|probe| cookie(probe.kind, slot.0)).collect();
+    let cookies: Vec<u64> = probes.iter().map(|probe| Cookie::new(probe.kind, slot.0, probe.address.0).0).collect();
     link(program, path, &offsets, &cookies).map_err(AttachError::from)
 }
 

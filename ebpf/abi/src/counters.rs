@@ -38,7 +38,7 @@ impl Family {
     }
 }
 
-/// What one probe counts: the index into [`Counters::hits`], and the low byte of an attach cookie ([`crate::cookie`]).
+/// What one probe counts: the index into [`Counters::hits`], and the low byte of an attach cookie ([`crate::Cookie`]).
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -153,6 +153,8 @@ pub struct Counters {
     /// The executable's slot as the attach cookie told it, so that a process that ended before the agent looked at it
     /// still has an owner. 0 where links carry no cookie (perf links, before Linux 6.6).
     pub slot: u64,
+    /// Its load bias, as the hits' addresses told it. Holds where `slot` is not 0.
+    pub bias: u64,
     /// Hits by [`Kind`].
     pub hits: [u64; KINDS],
     /// Those of them that are under no site: the map was full, or the caller could not be read. Hits of a kind with
@@ -162,7 +164,7 @@ pub struct Counters {
     pub gated: [u64; FAMILIES],
 }
 
-const _: () = assert!(size_of::<Counters>() == 8 + 16 * KINDS + 8 * FAMILIES);
+const _: () = assert!(size_of::<Counters>() == 16 + 16 * KINDS + 8 * FAMILIES);
 #[cfg(feature = "user")]
 // SAFETY: repr(C), integers only, no padding (asserted above), any bit pattern is valid.
 #[expect(unsafe_code, reason = "aya asks for Pod on map values")]

@@ -3,20 +3,16 @@
 //! Every struct is `repr(C)` without padding; sizes are asserted, so a hole fails the build on both sides.
 #![no_std]
 
+pub mod cookie;
 pub mod counters;
 pub mod drops;
 pub mod executable;
 pub mod process;
 pub mod record;
 
+pub use cookie::Cookie;
 pub use counters::{Counters, FAMILIES, Family, KINDS, Kind};
 pub use drops::Drop;
 pub use executable::{Executable, LIBRARY_RANGES_MAX, TextRange};
 pub use process::{ProcessInfo, ProcessKey, SiteKey};
 pub use record::{Record, RecordKind};
-
-/// The attach cookie of a probe: its kind in the low byte, the executable's slot above.
-#[must_use]
-pub const fn cookie(kind: Kind, slot: u32) -> u64 {
-    ((slot as u64) << 8) | kind as u64
-}

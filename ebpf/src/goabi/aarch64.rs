@@ -12,6 +12,13 @@ pub(crate) fn passed_stack_check(ctx: &ProbeContext) -> bool {
     unsafe { (*ctx.regs).pstate & (CARRY | ZERO) == CARRY }
 }
 
+/// The address of the probed instruction.
+#[inline(always)]
+pub(crate) fn instruction(ctx: &ProbeContext) -> u64 {
+    // SAFETY: as above.
+    unsafe { (*ctx.regs).pc }
+}
+
 /// Where the probed function returns to. Read before its frame exists: the link register.
 #[inline(always)]
 pub(crate) fn return_address(ctx: &ProbeContext) -> Option<u64> {

@@ -15,6 +15,13 @@ pub(crate) fn passed_stack_check(ctx: &ProbeContext) -> bool {
     unsafe { (*ctx.regs).eflags & BELOW_OR_EQUAL == 0 }
 }
 
+/// The address of the probed instruction.
+#[inline(always)]
+pub(crate) fn instruction(ctx: &ProbeContext) -> u64 {
+    // SAFETY: as above.
+    unsafe { (*ctx.regs).rip }
+}
+
 /// Where the probed function returns to. Read before its frame exists: at the top of the stack.
 #[inline(always)]
 pub(crate) fn return_address(ctx: &ProbeContext) -> Option<u64> {

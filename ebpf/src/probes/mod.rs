@@ -13,7 +13,7 @@ macro_rules! counts {
             $(#[$doc])*
             #[aya_ebpf::macros::uprobe]
             fn $name(ctx: aya_ebpf::programs::ProbeContext) -> u32 {
-                $crate::count::hit(&ctx, goroscope_abi::Kind::$kind, 0);
+                $crate::count::hit(&ctx, goroscope_abi::Kind::$kind, goroscope_abi::Cookie::NONE);
                 0
             }
         )*
