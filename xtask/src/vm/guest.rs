@@ -25,18 +25,45 @@ pub(super) struct Verdict {
     pub(super) took: Duration,
 }
 
-/// Boots `kernel` with `initramfs` and waits for its verdict; the console is kept in `dir`.
+/// What all machines of a run have in common.
+pub(super) struct Machine<'a> {
+    /// The files of the machine.
+    pub(super) initramfs: &'a Path,
+    /// Where consoles are kept.
+    pub(super) dir: &'a Path,
+    /// Seed of the program's numbers.
+    pub(super) seed: u64,
+    /// Number of processors.
+    pub(super) cpus: u8,
+    /// `agent`, or `program` for the program alone.
+    pub(super) payload: &'static str,
+}
+
+/// Boots `kernel` and waits for its verdict; the console is kept.
 ///
 /// # Errors
 /// QEMU cannot be started, the machine hangs, or it ends without a verdict.
-pub(super) fn boot(kernel: &Kernel, initramfs: &Path, dir: &Path, seed: u64, boot_only: bool) -> Result<Verdict> {
+pub(super) fn boot(kernel: &Kernel, machine: &Machine<'_>) -> Result<Verdict> {
+    let Machine { initramfs, dir, seed, cpus, payload } = machine;
     let console = dir.join(format!("console-{}.log", kernel.series));
     step::note(&format!("boot {} ({})", kernel.series, kernel.package));
-    let payload = if boot_only { "program" } else { "agent" };
     let mut qemu = Command::new("qemu-system-x86_64");
     // KVM hangs inside other virtual machines; `-cpu max` panics 6.12, and QEMU 7.2 at times leaves garbage in the flags
     // after cmpxchg16b, which panics any kernel that allocates with it.
-    qemu.args(["-accel", "tcg", "-cpu", "Haswell,-cx16", "-smp", "2", "-m", "1G", "-nographic", "-no-reboot", "-net", "none"]);
+    qemu.args([
+        "-accel",
+        "tcg",
+        "-cpu",
+        "Haswell,-cx16",
+        "-smp",
+        &cpus.to_string(),
+        "-m",
+        "1G",
+        "-nographic",
+        "-no-reboot",
+        "-net",
+        "none",
+    ]);
     qemu.arg("-kernel").arg(&kernel.image).arg("-initrd").arg(initramfs).arg("-append");
     qemu.arg(format!("console=ttyS0 panic=-1 oops=panic loglevel=4 goroscope.seed={seed} goroscope.payload={payload}"));
     let start = Instant::now();

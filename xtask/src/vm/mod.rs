@@ -30,6 +30,9 @@ pub(crate) struct Args {
     /// Seed of the program's numbers (default: the clock).
     #[arg(long)]
     seed: Option<u64>,
+    /// Processors of the virtual machine.
+    #[arg(long, value_name = "NUMBER", default_value_t = 2)]
+    cpus: u8,
     /// This agent instead of one built from here.
     #[arg(long, value_name = "FILE")]
     agent: Option<PathBuf>,
@@ -45,7 +48,7 @@ struct Run {
 }
 
 pub(crate) fn run(args: &Args, yes: bool) -> Result<()> {
-    let Args { kernels, keep, seed, agent, boot_only } = args;
+    let Args { kernels, keep, seed, cpus, agent, boot_only } = args;
     setup::ensure(yes, &[Need::Build, Need::Go, Need::Vm])?;
     let dir = target().join("vm");
     fs::create_dir_all(&dir)?;
@@ -61,11 +64,12 @@ pub(crate) fn run(args: &Args, yes: bool) -> Result<()> {
     let seed = seed.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs()));
     step::note(&format!("seed {seed}"));
 
+    let payload = if *boot_only { "program" } else { "agent" };
     let chosen = SERIES.iter().filter(|series| kernels.is_empty() || kernels.iter().any(|name| name == series.name));
     let runs: Vec<Run> = chosen
         .map(|series| {
             let kernel = Kernel::fetch(series).and_then(|kernel| {
-                let verdict = guest::boot(&kernel, &initramfs, &dir, seed, *boot_only)?;
+                let verdict = guest::boot(&kernel, &guest::Machine { initramfs: &initramfs, dir: &dir, seed, cpus: *cpus, payload })?;
                 Ok((kernel, verdict))
             });
             if let Err(error) = &kernel {
