@@ -230,14 +230,16 @@ fn short_lives_are_counted_whole_and_leave_nothing() {
     let _alone = alone();
     const LIVES: u64 = 60;
     let directory = TempDir::new().unwrap();
-    let file = named(&directory, "eager", "fleeting");
+    // Summed by name: no other run of this test may have the same one.
+    let name = format!("fleeting-{}", std::process::id());
+    let file = named(&directory, "eager", &name);
     let lasting = Target::spawn(&file, &[]);
     let agent = Agent::start(&["--exact"]);
-    agent.wait_attached(lasting.pid, "fleeting");
+    agent.wait_attached(lasting.pid, &name);
     let counted = |scrape: &Scrape| {
         SITES.map(|(_, name, key)| {
             scrape
-                .by(name, &[("process", "fleeting")], key)
+                .by(name, &[("process", &name)], key)
                 .into_iter()
                 .filter(|(site, _)| site.starts_with("main."))
                 .map(|(_, count)| count)
@@ -254,7 +256,7 @@ fn short_lives_are_counted_whole_and_leave_nothing() {
     wait_equal("the last counts of ended processes are in", &expected, || counted(&agent.scrape()).to_vec());
     // A process that came while all that went on is found too.
     let late = Target::spawn(&file, &[]);
-    agent.wait_attached(late.pid, "fleeting");
+    agent.wait_attached(late.pid, &name);
 }
 
 #[test]
@@ -320,12 +322,17 @@ fn an_excluded_process_is_left_alone() {
     assert_eq!(altered_bytes(left.pid, &left.executable), 0);
 }
 
-/// A C program with all the words of a Go executable, and lies behind each.
+/// A C program with the words of a Go executable, and lies behind each; with `SECTIONS` also under a Go executable's headings.
 const IMPOSTOR: &str = r#"
 #include <stdio.h>
 #include <unistd.h>
-__attribute__((aligned(16), used)) unsigned char buildinfo[64] = "\xff Go buildinf:\x08\x02................\x08go1.22.5\xff\xff\xff\xff\xff\xff\xff\xff\x7f";
-__attribute__((aligned(8), used)) unsigned long long pclntab[10] = {
+#ifdef SECTIONS
+#define UNDER(name) __attribute__((section(name)))
+#else
+#define UNDER(name)
+#endif
+UNDER(".go.buildinfo") __attribute__((aligned(16), used)) unsigned char buildinfo[64] = "\xff Go buildinf:\x08\x02................\x08go1.22.5\xff\xff\xff\xff\xff\xff\xff\xff\x7f";
+UNDER(".gopclntab") __attribute__((aligned(8), used)) unsigned long long pclntab[10] = {
     0x08010000fffffff1ull, 0x7fffffffffffffffull, 0xffffffffull, 0, 0x7ffffffffffffff0ull, 8, 0xffffffffffffffffull, 1, 0x10ull,
 };
 int main(void) {
@@ -337,11 +344,15 @@ int main(void) {
 }
 "#;
 
-fn impostor(directory: &Path) -> PathBuf {
-    let (source, executable) = (directory.join("impostor.c"), directory.join("impostor"));
+fn impostor(directory: &Path, name: &str, flags: &[&str]) -> PathBuf {
+    let (source, executable) = (directory.join("impostor.c"), directory.join(name));
     fs::write(&source, IMPOSTOR).unwrap();
-    let output =
-        Command::new("cc").arg("-o").args([&executable, &source]).output().expect("a C compiler; remedy: apt-get install gcc libc6-dev");
+    let output = Command::new("cc")
+        .args(flags)
+        .arg("-o")
+        .args([&executable, &source])
+        .output()
+        .expect("a C compiler; remedy: apt-get install gcc libc6-dev");
     assert!(output.status.success(), "{}", stderr(&output));
     executable
 }
@@ -363,7 +374,8 @@ fn bad_executables_are_counted_refusals_and_the_agent_goes_on() {
     elf::append(&exact, &at("long-tail"), &b"\xff Go buildinf:\x08\x02\xf1\xff\xff\xff\x00\x00\x01\x08".repeat(1000));
     elf::copy(&exact, &at("sound"), |_| ());
 
-    let impostor = Target::spawn(&impostor(directory.path()), &[]);
+    let lookalike = Target::spawn(&impostor(directory.path(), "lookalike", &[]), &[]);
+    let impostor = Target::spawn(&impostor(directory.path(), "impostor", &["-DSECTIONS"]), &[]);
     let spawn = |name: &str| Target::spawn(&at(name), &[]);
     let (future, broken) = (spawn("from-the-future"), spawn("broken-sleep"));
     let mut doubtful = ["cut-short", "lying-sections", "gigantic", "long-tail"].map(spawn);
@@ -382,6 +394,9 @@ fn bad_executables_are_counted_refusals_and_the_agent_goes_on() {
             "{name}: not counted is absent, not 0"
         );
     }
+
+    // Some bytes alone do not make it a Go program: it may be left out, but never taken for one.
+    assert!(agent.process(lookalike.pid).is_none_or(|process| process.is_refused()));
 
     // One function that is not what a compiler emits: its family is absent, with the reason; the others are counted.
     let process = agent.wait_attached(broken.pid, "broken-sleep");
