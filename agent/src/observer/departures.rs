@@ -94,7 +94,7 @@ impl Observer {
                 let (totals, _) = watched.totals(attachment, &reading, now);
                 self.ledger.end(&watched.target.identity, &totals, now);
             }
-            // Before attach cookies (Linux 5.15) nobody knows what it was.
+            // Perf links (before Linux 6.6) have no cookies: nobody knows what it was.
             None => *self.failures.entry("ended_unseen").or_default() += 1,
         }
         self.maps.forget(&key, &reading.sites);

@@ -7,7 +7,7 @@ use crate::Kind;
 pub struct Cookie(pub u64);
 
 impl Cookie {
-    /// No cookie: perf links on kernels that know none.
+    /// No cookie: perf links.
     pub const NONE: Self = Self(0);
 
     /// The cookie of a probe of `kind` at ELF virtual address `address`, which is left out if it has more than 32 bits.

@@ -151,7 +151,7 @@ impl Kind {
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct Counters {
     /// The executable's slot as the attach cookie told it, so that a process that ended before the agent looked at it
-    /// still has an owner. 0 where links carry no cookie (perf links, before Linux 6.6).
+    /// still has an owner. Without a cookie (perf links, before Linux 6.6) 0 until the agent has met the process.
     pub slot: u64,
     /// Its load bias, as the hits' addresses told it. Holds where `slot` is not 0.
     pub bias: u64,
