@@ -231,15 +231,15 @@ fn short_lives_are_counted_whole_and_leave_nothing() {
     const LIVES: u64 = 60;
     let directory = TempDir::new().unwrap();
     // Summed by name: no other run of this test may have the same one.
-    let name = format!("fleeting-{}", std::process::id());
-    let file = named(&directory, "eager", &name);
+    let called = format!("fleeting-{}", std::process::id());
+    let file = named(&directory, "eager", &called);
     let lasting = Target::spawn(&file, &[]);
     let agent = Agent::start(&["--exact"]);
-    agent.wait_attached(lasting.pid, &name);
+    agent.wait_attached(lasting.pid, &called);
     let counted = |scrape: &Scrape| {
         SITES.map(|(_, name, key)| {
             scrape
-                .by(name, &[("process", &name)], key)
+                .by(name, &[("process", &called)], key)
                 .into_iter()
                 .filter(|(site, _)| site.starts_with("main."))
                 .map(|(_, count)| count)
@@ -256,7 +256,7 @@ fn short_lives_are_counted_whole_and_leave_nothing() {
     wait_equal("the last counts of ended processes are in", &expected, || counted(&agent.scrape()).to_vec());
     // A process that came while all that went on is found too.
     let late = Target::spawn(&file, &[]);
-    agent.wait_attached(late.pid, &name);
+    agent.wait_attached(late.pid, &called);
 }
 
 #[test]
