@@ -109,9 +109,12 @@ fn link(program: &Program, path: &CString, offsets: &[u64], cookies: &[u64]) -> 
 /// The descriptor of a map that aya holds: one arm for each kind of map that the object uses.
 fn map_fd(map: &Map) -> Option<RawFd> {
     match map {
-        Map::Array(data) | Map::PerCpuArray(data) | Map::HashMap(data) | Map::PerCpuHashMap(data) | Map::RingBuf(data) => {
-            Some(data.fd().as_fd().as_raw_fd())
-        }
+        Map::Array(data)
+        | Map::PerCpuArray(data)
+        | Map::HashMap(data)
+        | Map::PerCpuHashMap(data)
+        | Map::ProgramArray(data)
+        | Map::RingBuf(data) => Some(data.fd().as_fd().as_raw_fd()),
         _ => None,
     }
 }
