@@ -6,9 +6,10 @@ use std::{
 };
 
 use goroscope_abi::{KINDS, Kind};
+use goroscope_gobin::{GoBinary, Prologue};
 
 use super::*;
-use crate::model::{Slot, testing};
+use crate::model::{Probe, Slot, testing};
 
 #[test]
 fn every_program_passes_the_verifier() {
@@ -55,20 +56,45 @@ fn perf_programs_pass_the_verifier() {
     assert!(!switch.is_multi());
 }
 
-/// Attaches all probes of a Go program to its file, runs it, and returns what was counted of it: by kind, and by site.
+/// A probe at the branch of the stack check of each function.
+fn probes(binary: &GoBinary) -> Vec<Probe> {
+    let kinds = [
+        ("runtime.newproc1", Kind::GoroutineStart),
+        ("runtime.mapassign_faststr", Kind::MapAssignFaststr),
+        ("time.newTimer", Kind::TimerStart),
+        ("time.stopTimer", Kind::TimerStop),
+        ("time.Sleep", Kind::Sleep),
+    ];
+    let probe = |(name, kind): (&str, Kind)| {
+        let function = binary.find(name).unwrap();
+        let Prologue::StackCheck(check) = &function.prologue else { panic!("{name} has no stack check") };
+        let branch = u64::from(check.branch);
+        Probe {
+            kind,
+            function: name.to_owned(),
+            offset: function.file_offset.checked_add(branch).unwrap(),
+            address: function.entry.checked_add(branch).unwrap(),
+            bytes: Vec::new(),
+            instruction: "jbe",
+        }
+    };
+    kinds.map(probe).to_vec()
+}
+
+/// Attaches probes to the file of a Go program to its file, runs it, and returns what was counted of it: by kind, and by site.
 fn counted(multi: bool) -> ([u64; KINDS], u64) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("program");
     testing::executable("plain", &file);
     let executable = testing::open(&file);
-    let plan = crate::plan::plan(&executable.binary);
+    let probes = probes(&executable.binary);
 
     let mut ebpf = EbpfLoader::new().load(OBJECT).unwrap();
     let program = multi.then(|| multi::load(OBJECT, &ebpf).unwrap());
     let maps = Maps::new(&mut ebpf).unwrap();
     let mut switch = Switch::new(ebpf, program).unwrap();
     maps.describe(Slot(1), &goroscope_abi::Executable { gate: u32::MAX, ..Default::default() }).unwrap();
-    let link = switch.attach(&executable.file, Slot(1), &plan.probes).unwrap();
+    let link = switch.attach(&executable.file, Slot(1), &probes).unwrap();
     let mut child = Command::new(&file).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
     child.wait().unwrap();
     drop(link);
