@@ -18,7 +18,7 @@ static EXECUTABLES: Descriptor =
     Descriptor::gauge("goroscope_agent_executables", "Executable files with probes attached. Processes of one file share one attachment.");
 static ATTACH_FAILURES: Descriptor = Descriptor::counter(
     "goroscope_agent_attach_failures_total",
-    "Executables whose probes were planned but that the kernel did not take, by reason.",
+    "Processes that could not be looked at, executables that were refused and probes that the kernel did not take, by reason.",
 );
 static EVENTS_LOST: Descriptor = Descriptor::counter(
     "goroscope_agent_events_lost_total",

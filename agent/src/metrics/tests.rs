@@ -49,7 +49,7 @@ fn report(groups: Vec<GroupReport>) -> Report {
     let agent = AgentReport {
         processes: BTreeMap::from([("attached", 2), ("refused", 1)]),
         refusals: BTreeMap::from([(("odd".to_owned(), "map", "no_stack_check"), 1), (("old".to_owned(), "all", "go_version"), 1)]),
-        attach_failures: BTreeMap::from([("bytes_changed", 1)]),
+        attach_failures: BTreeMap::from([("bytes_differ", 1)]),
         lost: BTreeMap::from([("sites_full", 5)]),
         map_entries: BTreeMap::from([("counters", (2, 4096))]),
         collect_duration: Duration::from_millis(1),

@@ -59,6 +59,9 @@ const RESCAN: Duration = Duration::from_secs(60);
 /// How often where it is not.
 const RESCAN_BLIND: Duration = Duration::from_secs(1);
 
+/// How many processes that cannot be looked at are remembered.
+const UNREADABLE: usize = 4_096;
+
 /// Which processes are wanted, and how they are told apart.
 #[derive(Clone, Debug)]
 pub struct Scope {
@@ -153,6 +156,7 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
         failures: BTreeMap::new(),
         undecided: Vec::new(),
         looking: HashSet::new(),
+        unreadable: HashSet::new(),
         scanning: None,
         next_scan_ns: 0,
         starting: Some(Starting::default()),
@@ -214,6 +218,8 @@ struct Observer {
     undecided: Vec<Found>,
     /// What the finder was asked to look at.
     looking: HashSet<ProcessKey>,
+    /// Processes that could not be looked at.
+    unreadable: HashSet<ProcessKey>,
     /// When the running scan of /proc was asked for, ns.
     scanning: Option<u64>,
     next_scan_ns: u64,
@@ -247,7 +253,13 @@ impl Observer {
             }
             Event::Unreadable { key, reason } => {
                 self.looking.remove(&key);
-                *self.failures.entry(reason).or_default() += 1;
+                // Each scan meets it again: once is enough.
+                if self.unreadable.len() >= UNREADABLE {
+                    self.unreadable.clear();
+                }
+                if self.unreadable.insert(key) {
+                    *self.failures.entry(reason).or_default() += 1;
+                }
             }
             Event::Scanned => self.scanned(),
             Event::Switched(reply) => self.switched(reply),

@@ -21,8 +21,7 @@ pub const DROPS: usize = 5;
 
 impl Drop {
     /// Every drop kind, in the order of its number.
-    pub const ALL: [Self; DROPS] =
-        [Self::CountersFull, Self::SitesFull, Self::ProcessesFull, Self::RecordsFull, Self::SiteUnread];
+    pub const ALL: [Self; DROPS] = [Self::CountersFull, Self::SitesFull, Self::ProcessesFull, Self::RecordsFull, Self::SiteUnread];
 
     /// The name, as metric label.
     #[must_use]
