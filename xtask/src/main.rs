@@ -1,6 +1,7 @@
 //! `cargo xtask COMMAND`: the project's chores, one file per command.
 
 mod apt;
+mod bench;
 mod build;
 mod ci;
 mod fuzz;
@@ -40,6 +41,7 @@ enum Command {
     Test(test::Args),
     Vm(vm::Args),
     Fuzz(fuzz::Args),
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args, yes),
         Command::Vm(args) => vm::run(&args, yes),
         Command::Fuzz(args) => fuzz::run(&args, yes),
+        Command::Bench(args) => bench::run(&args, yes),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
