@@ -12,7 +12,7 @@ use super::lab::{Lab, table};
 use super::numbers::{median, mib, percentile, spread, time};
 use super::{Section, Verdict};
 use crate::go;
-use crate::paths::{cache, release_agent};
+use crate::paths::cache;
 use crate::step::{self, output};
 
 /// Packages and functions of each: 70,000 functions with the library's.
@@ -66,7 +66,7 @@ fn megabytes(bytes: f64) -> String {
 /// Runs of the agent: wall clock and CPU time in ns, peak memory in bytes.
 fn measure(lab: &Lab, arguments: &[&str]) -> Result<Vec<[f64; 3]>> {
     let times = lab.rounds(20).max(3).to_string();
-    let said = output(Command::new(lab.program("work")).args(["measure", &times]).arg(release_agent()).args(arguments))?;
+    let said = output(Command::new(lab.program("work")).args(["measure", &times]).arg(&lab.agent).args(arguments))?;
     let run = |line: &str| {
         let numbers: Vec<f64> = line.split(' ').filter_map(|number| number.parse().ok()).collect();
         numbers.try_into().ok()

@@ -1,7 +1,7 @@
 //! From exec to attached and to the first counted event; attaching and detaching one executable.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -47,8 +47,8 @@ pub(super) fn run(lab: &Lab) -> Result<Section> {
     );
     let (mut rows, mut verdicts) = (vec![], vec![]);
     for case in [Case::Distinct, Case::Same] {
-        lab.quiet();
-        let Latencies { attached, counted, whole, missed } = start_many(lab, case, count).with_context(|| format!("{case:?}"))?;
+        let latencies = lab.undisturbed(|| start_many(lab, case, count));
+        let Latencies { attached, counted, whole, missed } = latencies.with_context(|| format!("{case:?}"))?;
         let show = |values: &[f64], percent| time(percentile(values, percent));
         for (what, values) in [("attached, as the agent says", &attached), ("first counted event", &counted)] {
             let name = format!("{case:?}").to_lowercase();
@@ -69,12 +69,7 @@ pub(super) fn run(lab: &Lab) -> Result<Section> {
 }
 
 fn start_many(lab: &Lab, case: Case, count: usize) -> Result<Latencies> {
-    let dir = lab.dir.join("copies");
-    fs::create_dir_all(&dir)?;
-    let executables = match case {
-        Case::Distinct => copies(&lab.program("work"), &dir, count)?,
-        Case::Same => copies(&lab.program("work"), &dir, 1)?,
-    };
+    let executables = copies(lab, if matches!(case, Case::Distinct) { count } else { 1 })?;
     let agent = Agent::start(lab, &[])?;
     let mut running = vec![];
     for i in 0..count {
@@ -114,13 +109,16 @@ fn start_many(lab: &Lab, case: Case, count: usize) -> Result<Latencies> {
     Ok(found)
 }
 
-/// Copies of a Go executable that differ in their build ids.
-pub(super) fn copies(exe: &Path, dir: &Path, count: usize) -> Result<Vec<PathBuf>> {
-    const MARK: &[u8] = b"Go build ID: \"";
-    let bytes = fs::read(exe)?;
-    let at = bytes.windows(MARK.len()).position(|window| window == MARK).context("no build id")? + MARK.len();
-    let id = bytes.get(at..at + 16).context("no build id")?.to_vec();
-    let places: Vec<usize> = (0..bytes.len() - id.len()).filter(|&i| bytes.get(i..i + id.len()) == Some(&id[..])).collect();
+/// Copies of our Go executable that differ in their build ids.
+pub(super) fn copies(lab: &Lab, count: usize) -> Result<Vec<PathBuf>> {
+    let (exe, dir) = (lab.program("work"), lab.dir.join("copies"));
+    fs::create_dir_all(&dir)?;
+    let bytes = fs::read(&exe)?;
+    let inspection = lab.inspect(&exe)?;
+    let id = inspection.pointer("/executable/go_build_id").and_then(Value::as_str).context("no build id")?;
+    let id = id.as_bytes().get(..16).context("a short build id")?;
+    let places: Vec<usize> = bytes.windows(id.len()).enumerate().filter(|(_, window)| *window == id).map(|(at, _)| at).collect();
+    ensure!(!places.is_empty(), "the build id is not in the file");
     let mut paths = vec![];
     for i in 0..count {
         let mut copy = bytes.clone();

@@ -128,8 +128,9 @@ pub(super) fn run(lab: &Lab) -> Result<Section> {
         let mut runs: [Vec<Run>; 4] = Default::default();
         for round in 0..lab.rounds(3) {
             for (observer, runs) in Observer::ALL.into_iter().zip(&mut runs) {
-                lab.quiet();
-                let run = measure(lab, load, observer).with_context(|| format!("{} under {}", load.name(), observer.name()))?;
+                let run = lab
+                    .undisturbed(|| measure(lab, load, observer))
+                    .with_context(|| format!("{} under {}", load.name(), observer.name()))?;
                 step::note(&format!("{} {round}: {}: {} per operation, {run:?}", load.name(), observer.name(), time(run.cost)));
                 runs.push(run);
             }
@@ -195,9 +196,8 @@ fn measure(lab: &Lab, load: Load, observer: Observer) -> Result<Run> {
         }
         Observer::Defaults | Observer::Exact => {
             let pid_text = pid.to_string();
-            // An exact agent would slow down every other Go program of the machine, and so the target.
-            let arguments: &[&str] = if observer == Observer::Exact { &["--exact", "--pid", &pid_text] } else { &[] };
-            let agent = Agent::start(lab, arguments)?;
+            let exact = observer == Observer::Exact;
+            let agent = Agent::start(lab, &["--pid", &pid_text, if exact { "--exact=true" } else { "--exact=false" }])?;
             agent.attached(pid)?;
             let before = agent.counters(pid)?;
             let (from, to) = work(lab, load, &mut target, length)?;

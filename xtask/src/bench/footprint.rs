@@ -43,10 +43,7 @@ pub(super) fn run(lab: &Lab) -> Result<Section> {
 }
 
 fn idle(lab: &Lab, text: &mut String, verdicts: &mut Vec<Verdict>) -> Result<()> {
-    lab.quiet();
-    let dir = lab.dir.join("copies");
-    fs::create_dir_all(&dir)?;
-    let executables = copies(&lab.program("work"), &dir, EXECUTABLES)?;
+    let executables = copies(lab, EXECUTABLES)?;
     let mut targets = vec![];
     for exe in executables.iter().flat_map(|exe| std::iter::repeat_n(exe, EACH)) {
         targets.push(Target::start(exe, &["idle"])?);
@@ -88,7 +85,6 @@ fn idle(lab: &Lab, text: &mut String, verdicts: &mut Vec<Verdict>) -> Result<()>
 }
 
 fn churn(lab: &Lab, text: &mut String, verdicts: &mut Vec<Verdict>) -> Result<()> {
-    lab.quiet();
     let agent = Agent::start(lab, &[])?;
     thread::sleep(Duration::from_secs(2));
     let before = usage(agent.pid())?;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::paths::{release_agent, root, target};
+use crate::paths::{root, target};
 use crate::step::{output, warn};
 use crate::{go, result};
 
@@ -25,14 +25,16 @@ pub(super) struct Lab {
     pub(super) quick: bool,
     /// Executables and logs.
     pub(super) dir: PathBuf,
+    /// The agent that is measured.
+    pub(super) agent: PathBuf,
 }
 
 impl Lab {
     /// Builds the target programs.
-    pub(super) fn new(quick: bool) -> Result<Self> {
+    pub(super) fn new(quick: bool, agent: PathBuf) -> Result<Self> {
         ensure!(fs::read("/proc/self/status").is_ok(), "no /proc");
         ensure!(output(Command::new("id").arg("-u"))?.trim() == "0", "probes need root\n  remedy: run this as root");
-        let lab = Self { quick, dir: target().join("bench") };
+        let lab = Self { quick, dir: target().join("bench"), agent };
         fs::create_dir_all(&lab.dir)?;
         for program in ["work", "serve", "load"] {
             let source = root().join("agent/benches/targets").join(program);
@@ -72,28 +74,41 @@ impl Lab {
         format!("{guest}{cpus} x {model}, Linux {}, Go {go}, load {load} at the end", kernel.trim())
     }
 
-    /// Waits until nobody else probes programs; says so when somebody still does.
-    pub(super) fn quiet(&self) {
-        let patience = if self.quick { 5 } else { 120 };
-        let deadline = Instant::now() + Duration::from_secs(patience);
-        while let Some(name) = stranger() {
-            if Instant::now() > deadline {
-                return warn(&format!("{name} runs beside this: the numbers are not to be trusted"));
+    /// Measures while nobody else probes programs: again when somebody did at the end, and with a warning when it does not help.
+    pub(super) fn undisturbed<T>(&self, measure: impl Fn() -> Result<T>) -> Result<T> {
+        let tries = if self.quick { 1 } else { 4 };
+        for _ in 1..tries {
+            let deadline = Instant::now() + Duration::from_secs(60);
+            while stranger() && Instant::now() < deadline {
+                thread::sleep(Duration::from_millis(200));
             }
-            thread::sleep(Duration::from_millis(200));
+            let measured = measure()?;
+            if !stranger() {
+                return Ok(measured);
+            }
         }
+        if stranger() {
+            warn("another agent or bpftrace runs beside this: the number is not to be trusted");
+        }
+        measure()
     }
 
     /// `goroscope inspect --json` of an executable.
     pub(super) fn inspect(&self, exe: &Path) -> Result<Value> {
-        Ok(serde_json::from_str(&output(Command::new(release_agent()).args(["inspect", "--json"]).arg(exe))?)?)
+        Ok(serde_json::from_str(&output(Command::new(&self.agent).args(["inspect", "--json"]).arg(exe))?)?)
     }
 }
 
-/// Another observer, which must not run while we measure (there are none of ours when this is asked).
-fn stranger() -> Option<String> {
-    let names = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| fs::read_to_string(entry.path().join("comm")).ok());
-    names.map(|name| name.trim().to_owned()).find(|name| name == "goroscope" || name == "bpftrace")
+/// Whether there is another observer that could probe our targets. None of ours runs when this is asked; an agent that was given pids
+/// watches only these.
+fn stranger() -> bool {
+    let observes = |dir: PathBuf| {
+        let read = |file| fs::read_to_string(dir.join(file)).unwrap_or_default();
+        let name = read("comm");
+        name.trim() == "bpftrace"
+            || (name.trim() == "goroscope" && read("cmdline").contains("\0run\0") && !read("cmdline").contains("--pid"))
+    };
+    fs::read_dir("/proc").is_ok_and(|mut entries| entries.any(|entry| entry.is_ok_and(|entry| observes(entry.path()))))
 }
 
 /// A child that is killed when its owner ends, and when this process does, however that is.
@@ -250,12 +265,12 @@ impl Agent {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let log = lab.dir.join("agent.log");
         let file = fs::File::create(&log)?;
-        let guard = Guard::spawn(&release_agent(), |command| {
+        let guard = Guard::spawn(&lab.agent, |command| {
             command.args(["run", "--listen", &address.to_string()]).args(arguments).stdout(Stdio::null()).stderr(file);
         })?;
         let agent = Self { guard, address, log };
         wait_until("the agent is ready", || agent.get("/readyz").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")))
-            .with_context(|| agent.log())?;
+            .with_context(|| agent.tail())?;
         Ok(agent)
     }
 
@@ -268,11 +283,18 @@ impl Agent {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// The end of that.
+    fn tail(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines.get(lines.len().saturating_sub(20)..).unwrap_or_default().join("\n")
+    }
+
     /// A page of it, with its head.
     pub(super) fn get(&self, path: &str) -> Result<String> {
         let mut stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n").as_bytes())?;
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address).as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)
@@ -298,8 +320,14 @@ impl Agent {
 
     /// Waits until every family of a process is on.
     pub(super) fn attached(&self, pid: u32) -> Result<()> {
-        wait_until("the target is attached", || self.process(pid).is_ok_and(|process| families(&process) == FAMILIES))
-            .with_context(|| self.log())
+        let mut last = String::new();
+        let attached = || {
+            let process = self.process(pid);
+            last = process.as_ref().map_or_else(|error| format!("{error:#}"), Value::to_string);
+            process.is_ok_and(|process| families(&process) == FAMILIES)
+        };
+        let done = wait_until("the target is attached", attached);
+        done.with_context(|| format!("last seen: {last}; the agent's log ends:\n{}", self.tail()))
     }
 
     /// The counters of a process.
@@ -349,16 +377,14 @@ impl Bpftrace {
     /// Attaches to the functions that the agent's plan for `exe` names, and waits until every breakpoint is in process `pid`.
     pub(super) fn start(lab: &Lab, exe: &Path, pid: u32) -> Result<Self> {
         let inspection = lab.inspect(exe)?;
-        let list = |pointer: &str| inspection.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
-        let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let mut functions: Vec<String> = list("/probes").iter().map(|probe| text(probe, "function")).collect();
+        let mut functions: Vec<String> = list(&inspection, "/probes").iter().map(|probe| text(probe, "function").to_owned()).collect();
         functions.sort();
         functions.dedup();
         ensure!(!functions.is_empty(), "no probe in {}", exe.display());
-        let entries: Vec<u64> = list("/executable/functions")
+        let entries: Vec<u64> = list(&inspection, "/executable/functions")
             .iter()
-            .filter(|function| functions.contains(&text(function, "name")))
-            .filter_map(|function| u64::from_str_radix(text(function, "address").trim_start_matches("0x"), 16).ok())
+            .filter(|function| functions.iter().any(|name| name == text(function, "name")))
+            .filter_map(address)
             .collect();
         ensure!(entries.len() == functions.len(), "inspect names {} functions and {} entries", functions.len(), entries.len());
         let probe = |(i, function): (usize, &String)| format!("uprobe:{}:\"{function}\" {{ @f{i} = count(); }}", exe.display());
@@ -388,8 +414,22 @@ impl Bpftrace {
     }
 }
 
+/// A list in what `inspect` says.
+pub(super) fn list<'a>(inspection: &'a Value, pointer: &str) -> &'a [Value] {
+    inspection.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The address of a function or probe, of which `inspect` says it in hexadecimal.
+pub(super) fn address(place: &Value) -> Option<u64> {
+    u64::from_str_radix(text(place, "address").trim_start_matches("0x"), 16).ok()
+}
+
 /// Whether a breakpoint is at an address of a process (x86-64).
-fn breakpoint(pid: u32, address: u64) -> bool {
+pub(super) fn breakpoint(pid: u32, address: u64) -> bool {
     use std::os::unix::fs::FileExt as _;
     let mut byte = [0];
     let read = fs::File::open(format!("/proc/{pid}/mem")).and_then(|memory| memory.read_exact_at(&mut byte, address));

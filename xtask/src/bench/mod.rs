@@ -11,12 +11,13 @@ mod numbers;
 mod slowdown;
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
 use self::lab::Lab;
-use crate::paths::root;
+use crate::paths::{release_agent, root};
 use crate::setup::{self, Need};
 use crate::{build, result, step};
 
@@ -33,6 +34,9 @@ pub(crate) struct Args {
     /// A tenth of the time, to see that it works: numbers are worth nothing.
     #[arg(long)]
     quick: bool,
+    /// Measure this agent instead of building one, to compare two.
+    #[arg(long, value_name = "FILE")]
+    agent: Option<PathBuf>,
 }
 
 /// A benchmark.
@@ -101,8 +105,10 @@ impl Verdict {
 
 pub(crate) fn run(args: &Args, yes: bool) -> Result<()> {
     setup::ensure(yes, &[Need::Build, Need::Go, Need::Bench])?;
-    build::all(yes, true)?;
-    let lab = Lab::new(args.quick)?;
+    if args.agent.is_none() {
+        build::all(yes, true)?;
+    }
+    let lab = Lab::new(args.quick, args.agent.clone().unwrap_or_else(release_agent))?;
     let names = if args.names.is_empty() { Name::ALL.to_vec() } else { args.names.clone() };
     let (mut sections, mut failed) = (vec![], vec![]);
     for name in names {
@@ -121,7 +127,7 @@ pub(crate) fn run(args: &Args, yes: bool) -> Result<()> {
             }
         }
     }
-    if !args.quick && !sections.is_empty() {
+    if !args.quick && args.agent.is_none() && !sections.is_empty() {
         write(&lab, &sections)?;
     }
     if !failed.is_empty() {
@@ -163,5 +169,6 @@ const INTRODUCTION: &str = "# Benchmarks
 
 `cargo xtask bench [NAME...]` measures all of this again. What is compared was measured in one run, in turns, so the ratios hold on
 other machines better than the numbers do: on a virtual machine an instruction that is single-stepped costs several times what it
-costs on bare metal. Cost is the target's own CPU time (user and system) for each operation, as the kernel accounts it: other
+costs on bare metal. Where one target is measured, the agent is told to watch only that (`--pid`): what other Go programs of the
+machine do is then no part of it. Cost is the target's own CPU time (user and system) for each operation, as the kernel accounts it: other
 processes on the machine disturb it less than they disturb wall clock.";

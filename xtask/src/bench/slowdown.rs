@@ -42,8 +42,7 @@ pub(super) fn run(lab: &Lab) -> Result<Section> {
         let mut turns = vec![];
         let mut bare = vec![];
         for round in 0..lab.rounds(5) {
-            lab.quiet();
-            let (turn, cost) = turn(lab, load).with_context(|| load.name())?;
+            let (turn, cost) = lab.undisturbed(|| turn(lab, load)).with_context(|| load.name())?;
             step::note(&format!("{} {round}: {turn:?}", load.name()));
             turns.push(turn);
             bare.push(cost);
@@ -87,7 +86,7 @@ fn turn(lab: &Lab, load: Load) -> Result<(Turn, f64)> {
     let before = phase(&mut target, length)?;
     let again = phase(&mut target, length)?;
     let from = target.now();
-    let agent = Agent::start(lab, &[])?;
+    let agent = Agent::start(lab, &["--pid", &target.pid().to_string()])?;
     agent.attached(target.pid())?;
     let past = Duration::from_secs_f64((target.now().wall - from.wall) / 1e9);
     let (_, to) = phase(&mut target, FIRST.saturating_sub(past))?;
