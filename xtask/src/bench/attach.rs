@@ -148,7 +148,7 @@ fn unix(text: &str) -> Result<f64> {
 /// How long attaching and detaching take, by the agent's own log of the windows of a busy executable.
 fn switching(lab: &Lab) -> Result<String> {
     let mut target = Load::Map.start(lab, Duration::ZERO)?;
-    let agent = Agent::start(lab, &["--log-level", "debug", "--pid", &target.pid().to_string()])?;
+    let agent = Agent::start(lab, &["--log-level", "info,goroscope::observer=debug", "--pid", &target.pid().to_string()])?;
     target.go()?;
     agent.attached(target.pid())?;
     thread::sleep(lab.length(60));

@@ -26,7 +26,7 @@ const DOCUMENT: &str = "docs/benchmarks.md";
 
 /// Measures cost, slowdown, analysis, attaching, footprint and kill -9, beside bpftrace; writes docs/benchmarks.md.
 ///
-/// As root, on an otherwise idle machine: another agent or bpftrace at work spoils every number. All of it takes about 25 minutes.
+/// As root, on an otherwise idle machine: another agent or bpftrace at work spoils every number. All of it takes about 45 minutes.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Only these.

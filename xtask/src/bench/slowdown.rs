@@ -34,14 +34,14 @@ pub(super) fn run(lab: &Lab) -> Result<Section> {
         "One process works all the time; in each of {} turns {seconds} s without the agent, {seconds} s without it again (how far two \
          equal times differ here), the agent's start with its first {} s, {seconds} s with it in its steady state, {seconds} s without \
          it. Slowdown: CPU time of an operation with the agent against the mean of before and after; median (smallest to largest).\n\n",
-        lab.rounds(5),
+        lab.rounds(3),
         FIRST.as_secs()
     );
     let (mut rows, mut verdicts) = (vec![], vec![]);
     for load in Load::ALL {
         let mut turns = vec![];
         let mut bare = vec![];
-        for round in 0..lab.rounds(5) {
+        for round in 0..lab.rounds(3) {
             let (turn, cost) = lab.undisturbed(|| turn(lab, load)).with_context(|| load.name())?;
             step::note(&format!("{} {round}: {turn:?}", load.name()));
             turns.push(turn);
