@@ -4,6 +4,7 @@ mod apt;
 mod bench;
 mod build;
 mod ci;
+mod demo;
 mod fuzz;
 mod go;
 mod paths;
@@ -42,6 +43,7 @@ enum Command {
     Vm(vm::Args),
     Fuzz(fuzz::Args),
     Bench(bench::Args),
+    Demo(demo::Args),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Vm(args) => vm::run(&args, yes),
         Command::Fuzz(args) => fuzz::run(&args, yes),
         Command::Bench(args) => bench::run(&args, yes),
+        Command::Demo(args) => demo::run(&args, yes),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -60,7 +60,9 @@ func (s *Service) Sleep(d time.Duration) {
 
 // Run obeys until standard input ends.
 func (s *Service) Run() {
-	// What the runtime makes when it is first needed, such as the collector's goroutines, exists from here on.
+	// What Go makes when it is first needed exists from here on: the collector's goroutines, and a map of a hundred entries that
+	// the first timer of a module of `go 1.21` fills (internal/godebug notes that such timers have channels of the old kind).
+	time.NewTimer(time.Hour).Stop()
 	runtime.GC()
 	runtime.GC()
 	resting := runtime.NumGoroutine()

@@ -64,12 +64,12 @@ func main() {
 		service.Sleep(50 * time.Millisecond)
 		handle(round)
 	})
-	// Some 30,000 packets a second, a few at a time: finer than time.Sleep can.
+	// Tens of thousands of packets a second, a few at a time: finer than time.Sleep can.
 	service.Loop(func(round int) {
 		nap := syscall.Timespec{Nsec: 200_000}
 		_ = syscall.Nanosleep(&nap, nil)
-		for i := 0; i < 8; i++ {
-			packet := round*8 + i
+		for i := 0; i < 12; i++ {
+			packet := round*12 + i
 			remember(users[packet*7919%len(users)], packet)
 		}
 	})
