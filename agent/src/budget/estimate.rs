@@ -14,6 +14,10 @@ const COST_NS: (f64, f64) = (600.0, 1_500.0);
 /// Nothing that is probed can be done faster than this, ns (a map write takes 8).
 const FASTEST_NS: f64 = 4.0;
 
+/// How much a rate varies from window to window at least, as a share of it: a few that agree by chance prove nothing, as
+/// what comes in bursts may have the same number of bursts in each.
+const VARIATION: f64 = 0.1;
+
 /// Half-width of the interval in standard deviations, once there are windows enough.
 const SIGMAS: f64 = 3.0;
 
@@ -100,6 +104,15 @@ impl Estimate {
         Count { value, low: self.exact.saturating_add(low).min(value), high: self.exact.saturating_add(high).max(value + 1) }
     }
 
+    /// The same, with the time since the last window at its rate: for those who look, not for those who subtract, as it may fall.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "estimates")]
+    pub fn carried(&self, now_ns: u64) -> Count {
+        let count = self.count(now_ns);
+        let since = now_ns.saturating_sub(self.since_ns) as f64 * self.last.middle;
+        Count { value: count.value.saturating_add(since as u64).min(count.high), ..count }
+    }
+
     /// Half-width of the sampling error, in events. `waiting` ns have passed since the last window.
     fn error(&self, waiting: f64) -> f64 {
         let spans = self.spans + waiting * waiting;
@@ -108,7 +121,7 @@ impl Estimate {
             return spans.sqrt() * self.last.middle;
         }
         let pairs = f64::from(self.windows - 1);
-        let deviation = (self.differences / pairs).sqrt();
+        let deviation = (self.differences / pairs).sqrt().max(VARIATION * self.last.middle);
         // Few pairs know the deviation badly: Student's t at 99 % is 64, 9.9, 5.8, 4.6 for 1 to 4 degrees of freedom.
         let sigmas = SIGMAS * (1.0 + 4.0 / (pairs * pairs));
         sigmas * deviation * spans.sqrt()

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use goroscope_abi::{Family, Kind};
+use goroscope_abi::Family;
 
 use super::{
     Observer,
@@ -35,7 +35,7 @@ impl Observer {
             };
             let reading = Reading { sites: sites.remove(key).unwrap_or_default(), hits: self.maps.hits(key).unwrap_or_default() };
             let (sums, sites) = watched.totals(attachment, &reading, begin);
-            let mut report = describe(watched, attachment, &sums);
+            let mut report = describe(watched, attachment, &sums, begin);
             report.sites = sites;
             if watched.ended_ns.is_none() {
                 processes.push(Arc::new(report));
@@ -102,14 +102,12 @@ fn info(attachment: &Attachment) -> Info {
     }
 }
 
-fn describe(watched: &Watched, attachment: &Attachment, totals: &Totals) -> ProcessReport {
+fn describe(watched: &Watched, attachment: &Attachment, totals: &Totals, now_ns: u64) -> ProcessReport {
     let Info { go_version, build_id, module, module_version } = info(attachment);
     let mut families = BTreeMap::new();
     for (family, state) in &attachment.families {
         let Some(mode) = state.mode() else { continue };
-        let of_family = |kind: &Kind| kind.family() == *family;
-        let counts = totals.counts.iter().filter(|(kind, _)| of_family(kind)).map(|(kind, count)| (*kind, *count)).collect();
-        families.insert(*family, FamilyReport { mode, counts });
+        families.insert(*family, FamilyReport { mode, counts: watched.shown(*family, totals, now_ns) });
     }
     let state =
         if families.is_empty() { TargetState::Refused } else { TargetState::Attached { at: watched.found_at.max(attachment.attached_at) } };

@@ -116,6 +116,18 @@ impl Watched {
         (family_by_cpu.iter().sum(), switching)
     }
 
+    /// Events of a family by kind, for those who look: estimates are carried on to `now_ns`.
+    pub(super) fn shown(&self, family: Family, totals: &Totals, now_ns: u64) -> BTreeMap<Kind, Count> {
+        let estimates = self.sampled.get(&family).map(|sampled| &sampled.estimates);
+        let counts = totals.counts.iter().filter(|(kind, _)| kind.family() == family);
+        counts
+            .map(|(kind, count)| {
+                let estimate = estimates.and_then(|estimates| estimates.get(kind));
+                (*kind, estimate.map_or(*count, |estimate| estimate.carried(now_ns)))
+            })
+            .collect()
+    }
+
     /// Events by kind and by site as they stand at `now_ns`.
     pub(super) fn totals(&self, attachment: &Attachment, reading: &Reading, now_ns: u64) -> (Totals, Vec<SiteReport>) {
         let mut totals = Totals::default();

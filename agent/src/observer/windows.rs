@@ -45,8 +45,7 @@ impl Observer {
         }
         let now = clock();
         let mut schedule = Schedule::new(now);
-        // The first one soon: until then nothing is known but that it is busy.
-        let next = schedule.next(now, Duration::ZERO, rand::random::<f64>() / 5.0);
+        let next = schedule.next(now, Duration::ZERO, rand::random());
         *state = State::Windows { schedule, next_ns: Some(next) };
         for (watched, reading) in self.readings_of(slot) {
             if let Some(watched) = self.watched.get_mut(&watched) {

@@ -32,6 +32,7 @@ fn check(seconds: u64, rate: impl Fn(u64) -> f64) -> f64 {
         let count = estimate.count(now);
         assert!(count.value >= last, "the number falls");
         last = count.value;
+        assert!((count.low..=count.high).contains(&estimate.carried(now).value));
         assert!((count.low as f64) <= truth + 1.0 && truth <= count.high as f64 + 1.0, "{truth} outside {count:?} at {ms} ms");
     }
     (estimate.count(seconds * SECOND).value as f64 - truth) / truth
