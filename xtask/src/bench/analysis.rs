@@ -15,7 +15,7 @@ use crate::go;
 use crate::paths::cache;
 use crate::step::{self, output};
 
-/// Packages and functions of each: 70,000 functions with the library's.
+/// Packages and functions of each. The compiler makes a second one for each `defer`: twice kubelet's 70,000, at its size.
 const PACKAGES: usize = 95;
 const FUNCTIONS: usize = 700;
 
@@ -41,8 +41,9 @@ pub(super) fn run(lab: &Lab) -> Result<Section> {
             megabytes(percentile(&memory, 100)),
         ]);
         if size > 50 << 20 {
-            let wall = median(&of(|run| run[0]));
-            verdicts.push(Verdict::new("kubelet's size: <= 50 ms", time(wall), wall <= 50e6));
+            // One thread and a warm page cache: CPU time is what an idle machine needs, and other processes do not disturb it.
+            let took = median(&cpu);
+            verdicts.push(Verdict::new("kubelet's size: <= 50 ms of CPU time", time(took), took <= 50e6));
             let most = percentile(&memory, 100);
             verdicts.push(Verdict::new("kubelet's size: <= 20 MB", megabytes(most), most <= 20e6));
         }
@@ -95,7 +96,7 @@ fn generated() -> Result<PathBuf> {
     }
     let mut build = go::command(None)?;
     build.current_dir(&source).env("CGO_ENABLED", "0").args(["build", "-ldflags=-s -w", "-o"]).arg(&exe).arg(".");
-    step::run("build a Go program of 70,000 functions (once)", &mut build, "go's own message is above")?;
+    step::run("build a Go program of 130,000 functions (once)", &mut build, "go's own message is above")?;
     fs::remove_dir_all(&source)?;
     Ok(exe)
 }
