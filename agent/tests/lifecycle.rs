@@ -179,6 +179,29 @@ fn without_privileges_it_says_which_lack() {
 }
 
 #[test]
+fn three_capabilities_suffice_for_processes_of_other_users() {
+    let _alone = alone();
+    let directory = TempDir::new().unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let binary = directory.path().join("goroscope");
+    fs::copy(env!("CARGO_BIN_EXE_goroscope"), &binary).unwrap();
+    let pie = build("exact", NEWEST, Form::Pie).unwrap_or_else(|error| panic!("{error}"));
+    let mut targets = [Target::spawn(&program("exact"), &[]), Target::spawn(&pie, &[])];
+
+    let rights = "-all,+bpf,+perfmon,+sys_ptrace";
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs"]);
+    command.args(["--inh-caps", rights, "--ambient-caps", rights, "--bounding-set", rights]).arg(&binary).stdin(Stdio::null());
+    let pids = targets.each_ref().map(|target| target.pid.to_string());
+    let agent = Agent::spawn(command, &["--exact", "--per-process", "--pid", &pids[0], "--pid", &pids[1]]);
+    for (seed, target) in targets.iter_mut().enumerate() {
+        assert_exact(&[&agent], target, 70 + seed as u64);
+        let sites = agent.process(target.pid).unwrap().sites("map");
+        assert!(sites.iter().any(|(function, ..)| function == "main.writeString"), "the load bias is wrong: {sites:?}");
+    }
+}
+
+#[test]
 fn replicas_and_a_copy_are_counted_each() {
     let _alone = alone();
     let directory = TempDir::new().unwrap();

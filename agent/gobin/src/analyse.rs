@@ -216,6 +216,13 @@ impl GoBinary {
         self.symbolizer.elf.segments.iter().map(|segment| segment.region.address).min().unwrap_or_default()
     }
 
+    /// The lowest address of text: what the kernel calls a process's start of code, less the load bias.
+    #[must_use]
+    pub fn text_base(&self) -> VirtualAddress {
+        let executable = self.symbolizer.elf.segments.iter().filter(|segment| segment.executable);
+        executable.map(|segment| segment.region.address).min().unwrap_or_default()
+    }
+
     /// Whether a variable can lie there: data or zero-initialised memory.
     #[must_use]
     pub fn is_writable(&self, address: VirtualAddress) -> bool {

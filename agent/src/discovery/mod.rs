@@ -6,7 +6,6 @@
 //! Every process may end, exec or be replaced by another of its pid between two reads: that is [`ProcError::Gone`] or
 //! [`ProcError::Changing`], and normal. Every read is bounded, since names and cgroup paths are chosen by the observed.
 
-mod auxv;
 mod error;
 mod procfs;
 mod stat;

@@ -12,7 +12,6 @@ use std::{
 use rustix::fs::OFlags;
 
 use super::{
-    auxv,
     error::ProcError,
     stat::{self, Stat},
 };
@@ -20,8 +19,6 @@ use crate::model::RuntimeAddress;
 
 /// One line of 52 numbers and a name of 64 bytes.
 const STAT_LIMIT: u64 = 4 << 10;
-/// Some 24 pairs.
-const AUXV_LIMIT: u64 = 4 << 10;
 /// 15 hierarchies with paths of 4,096 bytes fit.
 const CGROUP_LIMIT: u64 = 64 << 10;
 /// The line of interrupt counters grows with the machine: 100 kB on large ones.
@@ -75,8 +72,8 @@ pub struct Process {
     pub exe: PathBuf,
     /// The executable itself, even if deleted, replaced, or in a container.
     pub file: File,
-    /// Where the program's first instruction is in the process: with the ELF header's it gives the load bias.
-    pub entry: RuntimeAddress,
+    /// Where the executable's text begins in the process: with the lowest executable segment of the file it gives the load bias.
+    pub text: RuntimeAddress,
     /// `/proc/PID/cgroup`; empty when there is none.
     pub cgroup: String,
 }
@@ -91,11 +88,11 @@ pub enum Life {
 }
 
 /// What must be the same before and after for facts to belong together: not even an exec of the same file slips through,
-/// as its entry moves.
+/// as its text moves.
 #[derive(PartialEq, Eq)]
 struct Image {
     start_ticks: u64,
-    entry: RuntimeAddress,
+    text: RuntimeAddress,
     exe: (u64, u64),
 }
 
@@ -161,7 +158,7 @@ impl ProcRoot {
         }
         let ticks = before.start_ticks;
         let started_at = stat::started_at(boot, ticks, rustix::param::clock_ticks_per_second()).unwrap_or(boot);
-        Ok(Process { pid, start_ticks: ticks, started_at, exe, file, entry: before.entry, cgroup })
+        Ok(Process { pid, start_ticks: ticks, started_at, exe, file, text: before.text, cgroup })
     }
 
     /// Whether the process that started at `start_ticks` still runs. A leader that ended before its threads is alive.
@@ -212,22 +209,6 @@ impl ProcRoot {
             .map_err(|source| ProcError::of(pid, "exe", source))
     }
 
-    /// Where the program's first instruction is.
-    ///
-    /// # Errors
-    /// [`ProcError`]. A process without an address space is `Gone`, one in the middle of an exec `Changing`.
-    pub fn entry(&self, pid: u32) -> Result<RuntimeAddress, ProcError> {
-        let bytes = self.read(pid, "auxv", AUXV_LIMIT)?;
-        if bytes.is_empty() {
-            return Err(ProcError::Gone { pid });
-        }
-        // In the middle of an exec the new image is there before its auxiliary vector is: nothing but the end mark.
-        if bytes.iter().all(|byte| *byte == 0) {
-            return Err(ProcError::Changing { pid });
-        }
-        auxv::entry(&bytes).ok_or(ProcError::Malformed { what: "auxv" })
-    }
-
     /// `/proc/PID/cgroup`, bytes that are no UTF-8 replaced.
     ///
     /// # Errors
@@ -242,7 +223,12 @@ impl ProcRoot {
             return Err(ProcError::Gone { pid });
         }
         let exe = fs::metadata(self.file(pid, "exe")).map_err(|source| ProcError::of(pid, "exe", source))?;
-        Ok(Image { start_ticks: stat.start_ticks, entry: self.entry(pid)?, exe: (exe.dev(), exe.ino()) })
+        let text = match stat.start_code {
+            0 => return Err(ProcError::Changing { pid }),
+            1 => return Err(ProcError::NotPermitted { pid, what: "stat" }),
+            address => RuntimeAddress(address),
+        };
+        Ok(Image { start_ticks: stat.start_ticks, text, exe: (exe.dev(), exe.ino()) })
     }
 
     fn stat(&self, pid: u32) -> Result<Stat, ProcError> {

@@ -16,6 +16,9 @@ pub(super) struct Stat {
     pub(super) threads: u64,
     /// Field 22: clock ticks from boot to the start of the process. With the pid it names one process for good.
     pub(super) start_ticks: u64,
+    /// Field 26: where the executable's text begins in memory. 0 without an address space and in the middle of an exec, 1
+    /// for who may not know (it takes what `ptrace` takes).
+    pub(super) start_code: u64,
 }
 
 impl Stat {
@@ -34,7 +37,8 @@ impl Stat {
         let flags: u64 = fields.nth(9 - 4)?.parse().ok()?;
         let threads = fields.nth(20 - 10)?.parse().ok()?;
         let start_ticks = fields.nth(22 - 21)?.parse().ok()?;
-        Some(Self { state, kernel_thread: flags & KERNEL_THREAD != 0, threads, start_ticks })
+        let start_code = fields.nth(26 - 23)?.parse().ok()?;
+        Some(Self { state, kernel_thread: flags & KERNEL_THREAD != 0, threads, start_ticks, start_code })
     }
 }
 
@@ -57,7 +61,7 @@ mod tests {
     use super::*;
 
     // `cat /proc/self/stat` on Linux 6.18, with the name exchanged.
-    const TAIL: &[u8] = b" S 1 4242 4242 0 -1 4194304 97 0 0 0 1 2 0 0 20 0 7 0 123456 2703360 216 18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
+    const TAIL: &[u8] = b" S 1 4242 4242 0 -1 4194304 97 0 0 0 1 2 0 0 20 0 7 0 123456 2703360 216 18446744073709551615 4198400 4202496 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
 
     fn check(name: &[u8], tail: &[u8], expected: Option<Stat>) {
         let line = [b"4242 (".as_slice(), name, b")", tail].concat();
@@ -66,17 +70,17 @@ mod tests {
 
     #[test]
     fn stat_lines() {
-        let plain = Stat { state: b'S', kernel_thread: false, threads: 7, start_ticks: 123_456 };
+        let plain = Stat { state: b'S', kernel_thread: false, threads: 7, start_ticks: 123_456, start_code: 0x401000 };
         check(b"cat", TAIL, Some(plain));
         check(b"", TAIL, Some(plain));
         check(b"a) Z 1 (b", TAIL, Some(plain));
         check(b"new\nline \xff", TAIL, Some(plain));
         check(b"cat", b"", None);
         check(b"cat", b" S 1 2 3", None);
-        check(b"cat", b" S 1 4242 4242 0 -1 flags 97 0 0 0 1 2 0 0 20 0 7 0 123456 1 2", None);
+        check(b"cat", b" S 1 4242 4242 0 -1 flags 97 0 0 0 1 2 0 0 20 0 7 0 123456 1 2 3 4", None);
         check(b"cat", b" S \xff", None);
-        let kernel = b" I 2 0 0 0 -1 69238880 0 0 0 0 0 0 0 0 0 -20 1 0 12 0 0";
-        check(b"kworker/0:0H", kernel, Some(Stat { state: b'I', kernel_thread: true, threads: 1, start_ticks: 12 }));
+        let kernel = b" I 2 0 0 0 -1 69238880 0 0 0 0 0 0 0 0 0 -20 1 0 12 0 0 18446744073709551615 0 0";
+        check(b"kworker/0:0H", kernel, Some(Stat { state: b'I', kernel_thread: true, threads: 1, start_ticks: 12, start_code: 0 }));
         assert_eq!(Stat::parse(b"no brackets"), None);
     }
 

@@ -114,7 +114,7 @@ impl Finder {
         let mut target = Target { key, identity, exe: process.exe, started_at: process.started_at, load_bias: 0 };
         let executable = match self.analyser.analyse(process.file) {
             Ok(executable) => {
-                target.load_bias = process.entry.bias_from(executable.binary.entry);
+                target.load_bias = process.text.bias_from(executable.binary.text_base());
                 let plan = self.plan(&executable);
                 Ok((executable, plan))
             }

@@ -133,7 +133,7 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
     let (events, inbox) = channel();
     let (jobs, job_inbox) = channel();
     let (commands, command_inbox) = channel();
-    let Tracer { maps, switch, records, losses } = tracer;
+    let Tracer { maps, switch, records, sees_processes, losses } = tracer;
 
     let finder = Finder::new(ProcRoot::default(), scope.clone(), Arc::clone(&maps), events.clone());
     spawn("finder", move || finder.run(&job_inbox));
@@ -146,6 +146,7 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
         root: ProcRoot::default(),
         scope,
         maps,
+        rescan: if sees_processes { RESCAN } else { RESCAN_BLIND },
         losses,
         jobs,
         commands,
@@ -205,6 +206,8 @@ struct Observer {
     root: ProcRoot,
     scope: Scope,
     maps: Arc<Maps>,
+    /// How often /proc is listed.
+    rescan: Duration,
     losses: Vec<String>,
     jobs: Sender<Job>,
     commands: Sender<Command>,
@@ -332,8 +335,7 @@ impl Observer {
 
     fn scanned(&mut self) {
         let now = clock();
-        let rescan = if self.losses.iter().any(|loss| loss.contains("tracepoint")) { RESCAN_BLIND } else { RESCAN };
-        self.next_scan_ns = now.saturating_add(nanos(rescan));
+        self.next_scan_ns = now.saturating_add(nanos(self.rescan));
         if let Some(starting) = &mut self.starting {
             starting.scanned = true;
         }

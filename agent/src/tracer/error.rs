@@ -9,10 +9,10 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum LoadError {
     /// A capability is missing.
-    #[error("not permitted to use BPF: goroscope needs root, or CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE (see `goroscope doctor`): {0}")]
+    #[error("not permitted to use BPF: goroscope needs root, or CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE (see `goroscope doctor`): {}", chain(.0.as_ref()))]
     NotPermitted(#[source] Box<dyn Error + Send + Sync>),
     /// The kernel refuses for another reason.
-    #[error("this kernel does not take goroscope's programs (see `goroscope doctor`): {0}")]
+    #[error("this kernel does not take goroscope's programs (see `goroscope doctor`): {}", chain(.0.as_ref()))]
     Kernel(#[source] Box<dyn Error + Send + Sync>),
     /// The object does not hold what this agent was built with.
     #[error("the embedded kernel side has no `{0}`: a broken build")]

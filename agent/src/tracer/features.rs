@@ -6,7 +6,7 @@ use aya::{Ebpf, EbpfLoader};
 use goroscope_abi::Kind;
 use goroscope_gobin::{FileOffset, VirtualAddress};
 
-use super::{OBJECT, error::chain, multi, raise_memlock, see_processes, switch::Switch};
+use super::{OBJECT, breakpoint::read, error::chain, multi, raise_memlock, see_processes, switch::Switch};
 use crate::model::{Feature, Features, Probe, Slot};
 
 /// Tries everything that the tracer can make use of. Nothing stays behind.
@@ -60,9 +60,13 @@ fn perf_uprobe(ebpf: Ebpf) -> Feature {
     switch.attach(&own, Slot(1), &[probe]).map(drop).map_err(|error| said(&error))
 }
 
-/// The memory of the parent, which is another process that is there for sure.
+/// The memory of the parent, which is another process that is there for sure: at an address where it has none, so that
+/// only the right to look is asked for.
 fn read_memory() -> Feature {
-    File::open(format!("/proc/{}/mem", parent_id())).map(drop).map_err(|error| said(&error))
+    match read(parent_id(), 0, &mut [0]) {
+        Err(error) if error.raw_os_error() != Some(libc::EFAULT) => Err(said(&error)),
+        _ => Ok(()),
+    }
 }
 
 fn said(error: &(dyn Error + 'static)) -> String {

@@ -41,6 +41,8 @@ pub struct Tracer {
     pub switch: Switch,
     /// Exec, exit and hit records.
     pub records: Records,
+    /// Whether new and ended processes are told by [`Records`].
+    pub sees_processes: bool,
     /// What this kernel does not give, for people.
     pub losses: Vec<String>,
 }
@@ -53,9 +55,11 @@ pub fn load() -> Result<Tracer, LoadError> {
     raise_memlock();
     let diagnostics = u8::from(tracing::enabled!(tracing::Level::DEBUG)) * 4;
     let mut ebpf = EbpfLoader::new().override_global("AYA_LOG_LEVEL", &diagnostics, false).load(OBJECT).map_err(LoadError::from)?;
-    let mut losses = Vec::new();
+    let mut losses: Vec<String> = lacking_ptrace().into_iter().collect();
+    let mut sees_processes = true;
     for program in ["process_exec", "process_exit"] {
         if let Err(error) = see_processes(&mut ebpf, program) {
+            sees_processes = false;
             warn!(program, %error, "no raw tracepoint: new processes are found by scanning /proc");
             losses.push(format!("raw tracepoint {program}: {error}; new processes are found by scanning /proc"));
         }
@@ -74,7 +78,7 @@ pub fn load() -> Result<Tracer, LoadError> {
     let records = Records::new(&mut ebpf)?;
     let maps = Arc::new(Maps::new(&mut ebpf)?);
     let switch = Switch::new(ebpf, multi)?;
-    Ok(Tracer { maps, switch, records, losses })
+    Ok(Tracer { maps, switch, records, sees_processes, losses })
 }
 
 fn see_processes(ebpf: &mut Ebpf, name: &'static str) -> Result<(), LoadError> {
@@ -86,6 +90,13 @@ fn see_processes(ebpf: &mut Ebpf, name: &'static str) -> Result<(), LoadError> {
     };
     program.attach(tracepoint).map_err(LoadError::from)?;
     Ok(())
+}
+
+/// Without CAP_SYS_PTRACE other users' executables cannot be opened: said once, as each of them would be a failure of its own.
+fn lacking_ptrace() -> Option<String> {
+    use rustix::thread::{CapabilitySet, capabilities};
+    let lacking = capabilities(None).is_ok_and(|sets| !sets.effective.contains(CapabilitySet::SYS_PTRACE));
+    lacking.then(|| "CAP_SYS_PTRACE is missing: processes of other users cannot be looked at; grant it, or run as root".to_owned())
 }
 
 /// Before Linux 5.11 maps are accounted to RLIMIT_MEMLOCK; afterwards this changes nothing.

@@ -50,12 +50,17 @@ pub fn free_port() -> SocketAddr {
 impl Agent {
     /// Starts `goroscope run --listen ... ARGUMENTS` and waits until it is ready: every process there at start-up is attached or refused.
     pub fn start(arguments: &[&str]) -> Self {
+        Self::spawn(command(&[]), arguments)
+    }
+
+    /// The same, with a command that ends in the binary, such as one that takes rights away first.
+    pub fn spawn(mut binary: Command, arguments: &[&str]) -> Self {
         let address = free_port();
         let directory = TempDir::new().unwrap();
         let stderr = File::create(directory.path().join("stderr")).unwrap();
-        let child =
-            command(&["run", "--listen", &address.to_string()]).args(arguments).stdout(stderr.try_clone().unwrap()).stderr(stderr).spawn();
-        let mut agent = Self { address, child: child.unwrap(), directory };
+        binary.args(["run", "--listen", &address.to_string()]).args(arguments);
+        let child = binary.stdout(stderr.try_clone().unwrap()).stderr(stderr).spawn().unwrap();
+        let mut agent = Self { address, child, directory };
         wait_until("the agent is ready", || {
             if let Some(status) = agent.child.try_wait().unwrap() {
                 panic!("the agent has ended: {status}");

@@ -121,10 +121,10 @@ impl Inspection {
         inspection
     }
 
-    /// Adds where things are in a process whose first instruction is at `entry`.
-    pub(super) fn place(&mut self, entry: RuntimeAddress) {
+    /// Adds where things are in a process whose text begins at `text`.
+    pub(super) fn place(&mut self, text: RuntimeAddress) {
         let (Some(binary), Some(process)) = (&self.binary, &mut self.process) else { return };
-        let bias = entry.bias_from(binary.entry);
+        let bias = text.bias_from(binary.text_base());
         process.load_bias = Some(format!("{bias:#x}"));
         for (probe, facts) in plan_at_home(binary).probes.iter().zip(&mut self.probes) {
             facts.runtime_address = Some(format!("{:#x}", probe.address.0.wrapping_add(bias)));

@@ -37,9 +37,9 @@ fn look(target: &str, proc: &ProcRoot) -> Result<Inspection> {
         Err(_) => None,
     };
     let (path, file, process) = match process {
-        Some(Process { pid, exe, file, entry, cgroup, .. }) => {
+        Some(Process { pid, exe, file, text, cgroup, .. }) => {
             let identity = identify(&exe, &cgroup, Some(pid));
-            (exe, file, Some((identity, entry)))
+            (exe, file, Some((identity, text)))
         }
         None => {
             let mut options = OpenOptions::new();
@@ -50,10 +50,10 @@ fn look(target: &str, proc: &ProcRoot) -> Result<Inspection> {
     };
     let result = Analyser::default().analyse(file);
     let mut inspection = Inspection::of(path.to_string_lossy().into_owned(), result);
-    if let Some((identity, entry)) = process {
+    if let Some((identity, text)) = process {
         let Identity { process, container, unit, pid } = identity;
         inspection.process = Some(facts::ProcessFacts { pid, process, container, unit, load_bias: None });
-        inspection.place(entry);
+        inspection.place(text);
     }
     Ok(inspection)
 }

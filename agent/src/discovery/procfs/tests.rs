@@ -31,14 +31,17 @@ impl Fixture {
 
     fn process(&self, pid: u32, state: char, threads: u32, start: u64) {
         self.write(&format!("{pid}/stat"), stat_line(pid, state, 0x0040_0000, threads, start));
-        self.write(&format!("{pid}/auxv"), [9u64.to_ne_bytes(), 0x5000u64.to_ne_bytes()].concat());
         self.write(&format!("{pid}/cgroup"), "0::/system.slice/a.service\n");
         symlink(self.directory.path().join("program"), self.directory.path().join(format!("{pid}/exe"))).unwrap();
     }
 }
 
 fn stat_line(pid: u32, state: char, flags: u64, threads: u32, start: u64) -> String {
-    format!("{pid} (a) b) {state} 1 1 1 0 -1 {flags} 0 0 0 0 0 0 0 0 20 0 {threads} 0 {start} 1 1\n")
+    stat_line_at(pid, state, flags, threads, start, 0x5000)
+}
+
+fn stat_line_at(pid: u32, state: char, flags: u64, threads: u32, start: u64, start_code: u64) -> String {
+    format!("{pid} (a) b) {state} 1 1 1 0 -1 {flags} 0 0 0 0 0 0 0 0 20 0 {threads} 0 {start} 1 1 1 {start_code} 1\n")
 }
 
 #[test]
@@ -90,7 +93,7 @@ fn observe_gathers_one_image() {
     fixture.process(7, 'S', 1, 150);
     let process = fixture.root.observe(7).unwrap();
     assert_eq!(process.exe, fixture.directory.path().join("program"));
-    assert_eq!(process.entry, RuntimeAddress(0x5000));
+    assert_eq!(process.text, RuntimeAddress(0x5000));
     assert_eq!(process.started_at, SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_001_500));
     assert_eq!(process.cgroup, "0::/system.slice/a.service\n");
     assert_eq!(std::io::read_to_string(process.file).unwrap(), "bytes");
@@ -104,13 +107,13 @@ fn observe_says_why_not() {
     fixture.process(2, 'Z', 1, 1);
     assert_eq!(reason(2), "gone");
     fixture.process(3, 'S', 1, 1);
-    fixture.write("3/auxv", "");
-    assert_eq!(reason(3), "gone");
-    fixture.write("3/auxv", [3u64.to_ne_bytes(), 1u64.to_ne_bytes()].concat());
+    for (start_code, why) in [(0, "changing"), (1, "not_permitted")] {
+        fixture.write("3/stat", stat_line_at(3, 'S', 0, 1, 1, start_code));
+        assert_eq!(reason(3), why);
+    }
+    fixture.write("3/stat", "3 (a) S 1 1");
     assert_eq!(reason(3), "malformed_proc");
-    fixture.write("3/auxv", [0; 16]);
-    assert_eq!(reason(3), "changing");
-    fixture.write("3/auxv", vec![0; 5000]);
+    fixture.write("3/stat", vec![b'0'; 5000]);
     assert_eq!(reason(3), "oversized_proc");
     fixture.process(4, 'S', 1, 1);
     fs::remove_file(fixture.directory.path().join("4/exe")).unwrap();
