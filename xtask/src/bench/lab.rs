@@ -129,16 +129,18 @@ impl Guard {
         self.0.id()
     }
 
-    /// Sends a signal by name.
-    pub(super) fn signal(&self, name: &str) -> Result<()> {
-        output(Command::new("sh").args(["-c", &format!("kill -{name} {}", self.pid())]))?;
-        Ok(())
-    }
-
-    /// Waits for its end.
-    pub(super) fn wait(&mut self) -> Result<()> {
-        self.0.wait()?;
-        Ok(())
+    /// Sends a signal by name, each second until it ends: bpftrace 0.17 overlooks one that comes at the wrong moment.
+    fn end_by(&mut self, signal: &str) -> Result<()> {
+        for _ in 0..60 {
+            output(Command::new("sh").args(["-c", &format!("kill -{signal} {}", self.pid())]))?;
+            for _ in 0..50 {
+                if self.0.try_wait()?.is_some() {
+                    return Ok(());
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+        bail!("process {} does not end by {signal}", self.pid())
     }
 }
 
@@ -339,8 +341,7 @@ impl Agent {
 
     /// Asks it to end, and waits.
     pub(super) fn stop(mut self) -> Result<()> {
-        self.guard.signal("TERM")?;
-        self.guard.wait()
+        self.guard.end_by("TERM")
     }
 }
 
@@ -403,8 +404,7 @@ impl Bpftrace {
 
     /// Ends it: hits by function.
     pub(super) fn stop(mut self) -> Result<Vec<(String, f64)>> {
-        self.guard.signal("INT")?;
-        self.guard.wait()?;
+        self.guard.end_by("INT")?;
         let said = fs::read_to_string(&self.log)?;
         let count = |i: usize| {
             let key = format!("@f{i}: ");
