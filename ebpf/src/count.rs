@@ -5,7 +5,9 @@ use aya_ebpf::{
     helpers::{bpf_get_current_pid_tgid, generated::bpf_ktime_get_ns},
     programs::ProbeContext,
 };
-use goroscope_abi::{Cookie, Counters, Drop, Executable, Kind, ProcessInfo, ProcessKey, Record, RecordKind, SiteKey, record::HITS_PER_RECORD};
+use goroscope_abi::{
+    Cookie, Counters, Drop, Executable, Kind, ProcessInfo, ProcessKey, Record, RecordKind, SiteKey, record::HITS_PER_RECORD,
+};
 
 use crate::{
     emit, goabi,
