@@ -221,10 +221,15 @@ impl Stage {
 /// The families that the services use.
 const FAMILIES: [&str; 3] = ["goroutine", "map", "timer"];
 
-/// The numbers of some processes, without the intervals, which time alone makes wider.
+/// The exact numbers of some processes. An estimate is carried on at its last rate, and so never rests.
 fn values(processes: &[Process], pids: &[u32]) -> BTreeMap<(u32, String), u64> {
-    let wanted = processes.iter().filter(|process| pids.contains(&process.pid));
-    wanted.flat_map(|process| process.counters.iter().map(|(name, count)| ((process.pid, name.clone()), count.value))).collect()
+    let mut values = BTreeMap::new();
+    for process in processes.iter().filter(|process| pids.contains(&process.pid)) {
+        for (name, count) in process.counters.iter().filter(|(_, count)| count.low == count.high) {
+            values.insert((process.pid, name.clone()), count.value);
+        }
+    }
+    values
 }
 
 /// # Errors
