@@ -165,7 +165,7 @@ fn kernel_features(features: &Features) -> Vec<Check> {
         row(
             "attach cookies",
             &features.attach_cookie,
-            degraded().mend("Linux 5.15 or later: until then a process that ends before it was looked at is counted under no name"),
+            degraded().mend("Linux 6.6 or later, where multi links carry them: until then a process that ends before it was looked at is counted under no name"),
         ),
         row("memory of processes", &features.read_memory, missing("what is read from the memory of processes").mend("CAP_SYS_PTRACE")),
     ]
