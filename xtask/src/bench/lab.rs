@@ -229,10 +229,10 @@ impl Target {
         self.last
     }
 
-    /// Samples over the next `length`.
+    /// Samples from the last that was asked for, and over the next `length`.
     pub(super) fn watch(&mut self, length: Duration) -> Result<Vec<Sample>> {
         let end = Instant::now() + length;
-        let mut samples = vec![self.now()];
+        let mut samples = vec![self.last];
         loop {
             match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok(line) => samples.extend(Sample::parse(line.trim_start_matches("done "))),

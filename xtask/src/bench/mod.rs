@@ -170,5 +170,5 @@ const INTRODUCTION: &str = "# Benchmarks
 `cargo xtask bench [NAME...]` measures all of this again. What is compared was measured in one run, in turns, so the ratios hold on
 other machines better than the numbers do: on a virtual machine an instruction that is single-stepped costs several times what it
 costs on bare metal. Where one target is measured, the agent is told to watch only that (`--pid`): what other Go programs of the
-machine do is then no part of it. Cost is the target's own CPU time (user and system) for each operation, as the kernel accounts it: other
-processes on the machine disturb it less than they disturb wall clock.";
+machine do is then no part of it. Cost is the target's own CPU time (user and system) for each operation, as the kernel accounts it:
+other processes on the machine disturb it less than they disturb wall clock.";
