@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use goroscope_abi::{KINDS, Kind};
+use goroscope_abi::Kind;
 use goroscope_gobin::{GoBinary, Prologue};
 
 use super::*;
@@ -81,42 +81,67 @@ fn probes(binary: &GoBinary) -> Vec<Probe> {
     kinds.map(probe).to_vec()
 }
 
-/// Attaches probes to the file of a Go program to its file, runs it, and returns what was counted of it: by kind, and by site.
-fn counted(multi: bool) -> ([u64; KINDS], u64) {
+/// Attaches probes to the file of a Go program and runs it as often as asked: the maps, and the pids.
+fn observed(loader: &mut EbpfLoader<'_>, multi: bool, runs: usize) -> (Maps, Vec<u32>) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("program");
     testing::executable("plain", &file);
     let executable = testing::open(&file);
-    let probes = probes(&executable.binary);
 
-    let mut ebpf = EbpfLoader::new().load(OBJECT).unwrap();
+    let mut ebpf = loader.load(OBJECT).unwrap();
     let program = multi.then(|| multi::load(OBJECT, &ebpf).unwrap());
     let maps = Maps::new(&mut ebpf).unwrap();
     let mut switch = Switch::new(ebpf, program).unwrap();
     maps.describe(Slot(1), &goroscope_abi::Executable { gate: u32::MAX, ..Default::default() }).unwrap();
-    let link = switch.attach(&executable.file, Slot(1), &probes).unwrap();
-    let mut child = Command::new(&file).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-    child.wait().unwrap();
+    let link = switch.attach(&executable.file, Slot(1), &probes(&executable.binary)).unwrap();
+    let run = |_| {
+        let mut child = Command::new(&file).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        child.wait().unwrap();
+        child.id()
+    };
+    let pids = (0..runs).map(run).collect();
     drop(link);
+    (maps, pids)
+}
 
-    let key = maps.processes_with_hits().into_iter().find(|key| key.tgid == child.id()).expect("no hits");
+/// What was counted of a process: by kind, and under its sites or none.
+fn counts(maps: &Maps, pid: u32) -> (Hits, u64) {
+    let key = maps.processes_with_hits().into_iter().find(|key| key.tgid == pid).expect("no hits");
     let hits = maps.hits(&key).unwrap();
     let sited = maps.sites().remove(&key).unwrap_or_default().iter().map(|site| site.hits).sum::<u64>();
-    assert_eq!(hits.slot, multi.then_some(Slot(1)), "only multi links tell the executable");
-    (hits.by_kind, sited + hits.unsited.iter().sum::<u64>())
+    let unsited = hits.unsited.iter().sum::<u64>();
+    (hits, sited + unsited)
+}
+
+/// Hits of the kinds that have sites.
+fn with_site(hits: &Hits) -> u64 {
+    Kind::ALL.iter().filter(|kind| kind.has_site()).map(|kind| hits.by_kind[*kind as usize]).sum()
 }
 
 #[test]
 fn perf_links_count_what_multi_links_count() {
-    let (multi, perf) = (counted(true), counted(false));
-    let with_site = |hits: &[u64; KINDS]| Kind::ALL.iter().filter(|kind| kind.has_site()).map(|kind| hits[*kind as usize]).sum::<u64>();
-    for (how, (hits, sited)) in [("multi", multi), ("perf", perf)] {
-        assert!(hits[Kind::GoroutineStart as usize] > 3, "{how}: {hits:?}");
-        assert_eq!(with_site(&hits), sited, "{how}: the total is the sum over sites and what has none");
+    for multi in [true, false] {
+        let (maps, pids) = observed(&mut EbpfLoader::new(), multi, 1);
+        let (hits, sited) = counts(&maps, pids[0]);
+        assert_eq!(hits.slot, multi.then_some(Slot(1)), "only multi links tell the executable");
+        assert_eq!(with_site(&hits), sited, "multi {multi}: the total is the sum over sites and what has none");
+        assert!(hits.by_kind[Kind::GoroutineStart as usize] > 3 && hits.by_kind[Kind::MapAssignFaststr as usize] >= 2);
+        // What the program itself does; goroutines and map writes are the runtime's and the library's too.
+        for kind in [Kind::TimerStart, Kind::TimerStop, Kind::Sleep] {
+            assert_eq!(hits.by_kind[kind as usize], 1, "multi {multi}: {kind:?}");
+        }
     }
-    // What the program itself does; goroutines and map writes are the runtime's and the library's too.
-    for kind in [Kind::TimerStart, Kind::TimerStop, Kind::Sleep] {
-        assert_eq!((multi.0[kind as usize], perf.0[kind as usize]), (1, 1), "{kind:?}");
-    }
-    assert!(multi.0[Kind::MapAssignFaststr as usize] >= 2);
+}
+
+#[test]
+fn a_full_map_is_a_counted_loss() {
+    let (maps, pids) = observed(EbpfLoader::new().map_max_entries("SITES", 1), true, 1);
+    let (hits, sited) = counts(&maps, pids[0]);
+    let lost = maps.drops()["sites_full"];
+    assert!(lost > 0 && hits.unsited.iter().sum::<u64>() == lost, "{lost} of {hits:?}");
+    assert_eq!(with_site(&hits), sited, "no hit is lost from the total");
+
+    let (maps, pids) = observed(EbpfLoader::new().map_max_entries("COUNTERS", 1), true, 2);
+    assert!(counts(&maps, pids[0]).1 > 0);
+    assert!(maps.drops()["counters_full"] > 0 && maps.processes_with_hits().iter().all(|key| key.tgid != pids[1]));
 }
