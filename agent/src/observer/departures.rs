@@ -31,6 +31,9 @@ impl Observer {
 
     /// Reads processes that have ended for the last time, and forgets them.
     pub(super) fn bury(&mut self, now: u64) {
+        if now < self.next_burial_ns {
+            return;
+        }
         let settled = |ended: u64| now >= ended.saturating_add(nanos(SETTLE));
         let due: Vec<ProcessKey> = self
             .watched
@@ -42,6 +45,7 @@ impl Observer {
         if due.is_empty() {
             return;
         }
+        self.next_burial_ns = now.saturating_add(250_000_000);
         let mut sites = self.maps.sites();
         for key in due {
             let sites = sites.remove(&key).unwrap_or_default();

@@ -153,6 +153,7 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
         attachments: BTreeMap::new(),
         watched: BTreeMap::new(),
         orphans: HashMap::new(),
+        next_burial_ns: 0,
         ledger: Ledger::default(),
         failures: BTreeMap::new(),
         undecided: Vec::new(),
@@ -215,6 +216,8 @@ struct Observer {
     watched: BTreeMap<ProcessKey, Watched>,
     /// Processes that ended unseen, or that the finder still looks at: when they are read for the last time, ns.
     orphans: HashMap<ProcessKey, u64>,
+    /// Processes that have ended are read together, since each reading lists every site, ns.
+    next_burial_ns: u64,
     ledger: Ledger,
     failures: BTreeMap<&'static str, u64>,
     /// Processes whose executable may be one that is being attached: once it is, its breakpoints tell.
@@ -363,7 +366,7 @@ impl Observer {
 
     fn next_deadline(&self) -> u64 {
         let ends = self.watched.values().filter_map(|watched| watched.ended_ns).chain(self.orphans.values().copied());
-        let ends = ends.map(|ended| ended.saturating_add(nanos(SETTLE)));
+        let ends = ends.map(|ended| ended.saturating_add(nanos(SETTLE)).max(self.next_burial_ns));
         let idle =
             self.attachments.values().filter_map(|attachment| attachment.idle_since_ns).map(|since| since.saturating_add(nanos(IDLE)));
         let scan = if self.scanning.is_some() { u64::MAX } else { self.next_scan_ns };
