@@ -3,8 +3,8 @@
 /// Hits per second that a family of a process may cost for ever: 2,000 x 0.8 us = 0.16 % of a core.
 pub(super) const SUSTAINED_PER_SECOND: u64 = 2_000;
 
-/// Hits that may come at once: 8,192 x 0.8 us = 7 ms of the target's time.
-const BURST: u64 = 8_192;
+/// Hits that may come at once: 4,096 x 0.8 us = 3 ms of the target's time.
+const BURST: u64 = 4_096;
 
 /// The level of one family of one process.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,8 +39,8 @@ mod tests {
     fn rates() {
         check(1_000_000_000, 10_000, None); // 1,024/s
         check(512_000_000, 10_000, None); // 2,000/s, for ever
-        check(500_000_000, 10_000, Some(300)); // 2,048/s: in the end
-        check(102_400_000, 10_000, Some(10)); // 10,000/s: within a second
-        check(1_000_000, 10_000, Some(9)); // 1,000,000/s: at once
+        check(500_000_000, 10_000, Some(130)); // 2,048/s: in the end
+        check(102_400_000, 10_000, Some(5)); // 10,000/s: within a second
+        check(1_000_000, 10_000, Some(5)); // 1,000,000/s: at once
     }
 }

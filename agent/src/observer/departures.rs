@@ -4,7 +4,7 @@ use goroscope_abi::ProcessKey;
 use tracing::debug;
 
 use super::{
-    IDLE, Observer, SETTLE,
+    BURIALS, IDLE, Observer, SETTLE,
     attachment::{Attachment, State},
     nanos,
     switcher::Command,
@@ -45,7 +45,7 @@ impl Observer {
         if due.is_empty() {
             return;
         }
-        self.next_burial_ns = now.saturating_add(250_000_000);
+        self.next_burial_ns = now.saturating_add(nanos(BURIALS));
         let mut sites = self.maps.sites();
         for key in due {
             let sites = sites.remove(&key).unwrap_or_default();

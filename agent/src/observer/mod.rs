@@ -49,6 +49,9 @@ use crate::{
 /// How long after its leader a process is read for the last time: its other threads may still have been on a CPU.
 const SETTLE: Duration = Duration::from_millis(500);
 
+/// How often processes that have ended are read at most: each reading lists every site of every process.
+const BURIALS: Duration = Duration::from_millis(250);
+
 /// How long an executable stays attached without a process: what is started again and again is counted from its first
 /// instruction.
 const IDLE: Duration = Duration::from_secs(60);
@@ -216,7 +219,7 @@ struct Observer {
     watched: BTreeMap<ProcessKey, Watched>,
     /// Processes that ended unseen, or that the finder still looks at: when they are read for the last time, ns.
     orphans: HashMap<ProcessKey, u64>,
-    /// Processes that have ended are read together, since each reading lists every site, ns.
+    /// When those that have ended are read again, ns.
     next_burial_ns: u64,
     ledger: Ledger,
     failures: BTreeMap<&'static str, u64>,

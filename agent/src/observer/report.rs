@@ -37,7 +37,9 @@ impl Observer {
             let (sums, sites) = watched.totals(attachment, &reading, begin);
             let mut report = describe(watched, attachment, &sums, begin);
             report.sites = sites;
-            if watched.ended_ns.is_none() {
+            // While its first probes are on their way it is neither attached nor refused.
+            let settled = attachment.pending.is_empty() || !report.families.is_empty();
+            if watched.ended_ns.is_none() && settled {
                 processes.push(Arc::new(report));
             }
             totals.push((watched, sums, Some(attachment)));

@@ -64,9 +64,6 @@ pub fn load() -> Result<Tracer, LoadError> {
             losses.push(format!("raw tracepoint {program}: {error}; new processes are found by scanning /proc"));
         }
     }
-    if diagnostics > 0 {
-        records::pump_diagnostics(&mut ebpf);
-    }
     let multi = match multi::load(OBJECT, &ebpf) {
         Ok(program) => Some(program),
         Err(error) => {
@@ -75,6 +72,10 @@ pub fn load() -> Result<Tracer, LoadError> {
             None
         }
     };
+    // After the multi program is on top of all maps: this one takes a map away.
+    if diagnostics > 0 {
+        records::pump_diagnostics(&mut ebpf);
+    }
     let records = Records::new(&mut ebpf)?;
     let maps = Arc::new(Maps::new(&mut ebpf)?);
     let switch = Switch::new(ebpf, multi)?;

@@ -24,6 +24,9 @@ use crate::model::{Probe, Slot};
 /// Room for the verifier's words; what does not fit is cut by the kernel.
 const VERIFIER_LOG_BYTES: usize = 1 << 20;
 
+/// How often a load that a signal interrupted is tried again: as libbpf does.
+const LOAD_RETRIES: u32 = 5;
+
 /// The loaded program that serves every kind.
 #[derive(Debug)]
 pub(super) struct Program(OwnedFd);
@@ -63,7 +66,14 @@ pub(super) fn load_program(object: &[u8], ebpf: &Ebpf) -> Result<Program, LoadEr
     load.log_buf = log.as_mut_ptr() as u64;
     load.log_size = u32::try_from(log.len()).map_err(LoadError::from)?;
     load.log_level = 1;
-    let program = bpf(bpf_cmd::BPF_PROG_LOAD, &mut attr).map_err(|error| {
+    let mut loaded = bpf(bpf_cmd::BPF_PROG_LOAD, &mut attr);
+    for _ in 0..LOAD_RETRIES {
+        // A signal interrupts the verifier.
+        if loaded.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+            loaded = bpf(bpf_cmd::BPF_PROG_LOAD, &mut attr);
+        }
+    }
+    let program = loaded.map_err(|error| {
         let words = String::from_utf8_lossy(&log);
         let words = words.trim_end_matches('\0').trim_end();
         let last = words.lines().rev().take(3).collect::<Vec<_>>().join(" / ");
