@@ -29,7 +29,7 @@ use std::{
     time::Duration,
 };
 
-use goroscope_abi::{Family, ProcessKey};
+use goroscope_abi::{Drop, Family, ProcessKey};
 use tracing::{debug, info, warn};
 
 use self::{
@@ -162,7 +162,7 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
         undecided: Vec::new(),
         looking: HashSet::new(),
         unreadable: HashSet::new(),
-        scanning: None,
+        scanning: false,
         next_scan_ns: 0,
         starting: Some(Starting::default()),
         records_lost: 0,
@@ -229,8 +229,8 @@ struct Observer {
     looking: HashSet<ProcessKey>,
     /// Processes that could not be looked at.
     unreadable: HashSet<ProcessKey>,
-    /// When the running scan of /proc was asked for, ns.
-    scanning: Option<u64>,
+    /// Whether the finder lists /proc.
+    scanning: bool,
     next_scan_ns: u64,
     /// Until every process found at start-up is attached or refused.
     starting: Option<Starting>,
@@ -308,6 +308,7 @@ impl Observer {
         self.decide();
         self.note_started();
     }
+
     fn reattach(&mut self) {
         info!("all probes come off and go on again");
         for attachment in self.attachments.values_mut() {
@@ -324,13 +325,13 @@ impl Observer {
     /// What is due: scans, last readings, idle executables, windows.
     fn housekeep(&mut self) {
         let now = clock();
-        let lost = self.maps.drops().get("records_full").copied().unwrap_or(0);
+        let lost = self.maps.lost(Drop::RecordsFull);
         if lost > self.records_lost {
             self.records_lost = lost;
             self.next_scan_ns = now;
         }
-        if now >= self.next_scan_ns && self.scanning.is_none() {
-            self.scanning = Some(now);
+        if now >= self.next_scan_ns && !self.scanning {
+            self.scanning = true;
             let known = self.watched.values().filter(|watched| watched.ended_ns.is_none()).map(|watched| watched.listed).collect();
             let _ = self.jobs.send(Job::Scan(known));
         }
@@ -346,7 +347,7 @@ impl Observer {
             starting.scanned = true;
         }
         self.note_started();
-        self.scanning = None;
+        self.scanning = false;
         // Ends that no record told of.
         let gone: Vec<ProcessKey> = self
             .watched
@@ -372,7 +373,7 @@ impl Observer {
         let ends = ends.map(|ended| ended.saturating_add(nanos(SETTLE)).max(self.next_burial_ns));
         let idle =
             self.attachments.values().filter_map(|attachment| attachment.idle_since_ns).map(|since| since.saturating_add(nanos(IDLE)));
-        let scan = if self.scanning.is_some() { u64::MAX } else { self.next_scan_ns };
+        let scan = if self.scanning { u64::MAX } else { self.next_scan_ns };
         // A lost record is noticed within a second.
         let tick = clock().saturating_add(1_000_000_000);
         ends.chain(idle).chain(self.next_window()).chain([scan, tick]).min().unwrap_or(tick)

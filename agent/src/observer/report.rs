@@ -25,7 +25,7 @@ impl Observer {
         let begin = clock();
         let mut sites = self.maps.sites();
         let mut processes = Vec::with_capacity(self.watched.len());
-        let mut totals: Vec<(&Watched, Totals, Option<&Attachment>)> = Vec::new();
+        let mut totals: Vec<(&Watched, Totals, &Attachment)> = Vec::new();
         let used_sites: u64 = sites.values().map(|sites| sites.len() as u64).sum();
         for (key, watched) in &self.watched {
             let attachment = watched.slot.as_ref().ok().and_then(|slot| self.attachments.get(slot));
@@ -33,7 +33,7 @@ impl Observer {
                 processes.push(Arc::new(refused(watched)));
                 continue;
             };
-            let reading = Reading { sites: sites.remove(key).unwrap_or_default(), hits: self.maps.hits(key).unwrap_or_default() };
+            let reading = Reading::of_process(&self.maps, key, &mut sites);
             let (sums, sites) = watched.totals(attachment, &reading, begin);
             let mut report = describe(watched, attachment, &sums, begin);
             report.sites = sites;
@@ -42,19 +42,18 @@ impl Observer {
             if watched.ended_ns.is_none() && settled {
                 processes.push(Arc::new(report));
             }
-            totals.push((watched, sums, Some(attachment)));
+            totals.push((watched, sums, attachment));
         }
         let live: Vec<Live<'_>> = totals
             .iter()
-            .filter_map(|(watched, sums, attachment)| {
-                let attachment = (*attachment)?;
+            .map(|(watched, sums, attachment)| {
                 let ratio = |family: &Family, state: &super::State| state.mode().map(|mode| (*family, mode.ratio()));
-                Some(Live {
+                Live {
                     identity: &watched.target.identity,
                     totals: sums,
                     sampling_ratio: attachment.families.iter().filter_map(|(family, state)| ratio(family, state)).collect(),
                     info: info(attachment),
-                })
+                }
             })
             .collect();
         let groups = self.ledger.report(&live, begin);

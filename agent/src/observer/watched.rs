@@ -6,7 +6,7 @@ use std::{
     time::SystemTime,
 };
 
-use goroscope_abi::{Family, Kind};
+use goroscope_abi::{Family, Kind, ProcessKey};
 
 use super::{attachment::Attachment, switcher::Opened};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     collect::Totals,
     discovery::Listed,
     model::{Count, Refusal, RuntimeAddress, Site, SiteReport, Slot, Target},
-    tracer::{Hits, SiteHits},
+    tracer::{Hits, Maps, SiteHits},
 };
 
 /// One Go process.
@@ -50,6 +50,11 @@ pub(super) struct Reading {
 }
 
 impl Reading {
+    /// What there is of one process now; `sites` of all, as just read.
+    pub(super) fn of_process(maps: &Maps, key: &ProcessKey, sites: &mut HashMap<ProcessKey, Vec<SiteHits>>) -> Self {
+        Self { sites: sites.remove(key).unwrap_or_default(), hits: maps.hits(key).unwrap_or_default() }
+    }
+
     /// Hits of a kind. Where there are sites, their sum: read in one pass, so that total and sites agree.
     fn of(&self, kind: Kind) -> u64 {
         if !kind.has_site() {

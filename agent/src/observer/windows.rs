@@ -101,11 +101,7 @@ impl Observer {
     fn readings_of(&self, slot: Slot) -> Vec<(ProcessKey, Reading)> {
         let mut sites = self.maps.sites();
         let keys = self.watched.iter().filter(|(_, watched)| watched.slot.as_ref() == Ok(&slot)).map(|(key, _)| *key);
-        keys.map(|key| {
-            let sites = sites.remove(&key).unwrap_or_default();
-            (key, Reading { hits: self.maps.hits(&key).unwrap_or_default(), sites })
-        })
-        .collect()
+        keys.map(|key| (key, Reading::of_process(&self.maps, &key, &mut sites))).collect()
     }
 }
 

@@ -183,8 +183,13 @@ impl Maps {
     /// What was lost since the start, by name.
     #[must_use]
     pub fn drops(&self) -> BTreeMap<&'static str, u64> {
-        let count = |drop: Drop| self.drops.get(&(drop as u32), 0).map_or(0, |values| values.iter().sum());
-        Drop::ALL.into_iter().map(|drop| (drop.name(), count(drop))).collect()
+        Drop::ALL.into_iter().map(|drop| (drop.name(), self.lost(drop))).collect()
+    }
+
+    /// How often something was lost in one way.
+    #[must_use]
+    pub fn lost(&self, drop: Drop) -> u64 {
+        self.drops.get(&(drop as u32), 0).map_or(0, |values| values.iter().sum())
     }
 }
 
