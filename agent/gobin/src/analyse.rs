@@ -13,7 +13,7 @@ use crate::notes::{self, BuildIds};
 use crate::pclntab::{self, Candidate, PclntabLocation, Scan};
 use crate::symbolize::{Frame, Pc, SymbolizeError, Symbolizer};
 use crate::version::{self, GoVersion};
-use crate::{FileOffset, Limits, Prologue, Refusal, Source, VirtualAddress, recover};
+use crate::{FileOffset, Limits, Prologue, Refusal, RuntimeFacts, RuntimeRefusal, Source, VirtualAddress, recover};
 
 /// Facts about a Go executable.
 #[derive(Clone, Debug)]
@@ -46,6 +46,8 @@ pub struct GoBinary {
     pub library_ranges: Vec<Range<VirtualAddress>>,
     /// Smaller ranges that did not fit in.
     pub library_ranges_dropped: u64,
+    /// What is needed to read the runtime's memory, or why it must not be read.
+    pub runtime: Result<RuntimeFacts, RuntimeRefusal>,
     symbolizer: Symbolizer,
 }
 
@@ -177,6 +179,7 @@ pub fn analyse_for(source: &dyn Source, limits: &Limits, more: &[&str]) -> Resul
         ambiguous,
         library_ranges: scan.library.iter().map(|range| address(module.text, range.start)..address(module.text, range.end)).collect(),
         library_ranges_dropped: scan.library_dropped,
+        runtime: Err(RuntimeRefusal::Code),
         symbolizer,
     })
 }

@@ -2,6 +2,8 @@
 
 pub mod executable;
 pub mod features;
+pub mod goroutine;
+pub mod memory;
 pub mod plan;
 pub mod report;
 pub mod site;
@@ -11,6 +13,8 @@ pub(crate) mod testing;
 
 pub use executable::{Executable, ExecutableId, Inode};
 pub use features::{Feature, Features};
+pub use goroutine::{Goroutine, GoroutineState};
+pub use memory::{Memory, MemoryError, Read};
 pub use plan::{Probe, ProbePlan, Refusal};
 pub use report::{AgentReport, Count, FamilyMode, FamilyReport, GroupReport, Info, ProcessReport, Report, SiteReport, Sites, TargetState};
 pub use site::Site;
