@@ -1,0 +1,37 @@
+//! What one copy of a target's memory says of the goroutines that wait.
+
+use std::collections::HashMap;
+
+use super::RuntimeAddress;
+
+/// One conservative mark of a copy of a target's memory. One alone can err, since a copy is not atomic: only what two in a row say holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// When the copy began and ended: CLOCK_MONOTONIC, ns.
+    pub began_ns: u64,
+    /// See `began_ns`.
+    pub ended_ns: u64,
+    /// Goroutines that waited, without having run, from before the copy until after it, by goid. Those of whose wait nothing is
+    /// understood are not here: they count as live.
+    pub waiters: HashMap<u64, Waiter>,
+    /// Bytes of the target that were read.
+    pub bytes_read: u64,
+}
+
+/// One goroutine that waits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Waiter {
+    /// `g.trackingSeq` while it waited.
+    pub seq: u8,
+    /// Nothing that can run leads to what it waits on.
+    pub unreachable: bool,
+    /// When the earliest one-shot timer is due that leads to what it waits on: CLOCK_MONOTONIC, ns.
+    pub deadline_ns: Option<u64>,
+    /// What it waits on: channels, the address of a semaphore, a notifyList. At most [`Waiter::OBJECTS`].
+    pub objects: Vec<RuntimeAddress>,
+}
+
+impl Waiter {
+    /// Objects that are told of one goroutine: a select can have thousands of cases.
+    pub const OBJECTS: usize = 8;
+}
