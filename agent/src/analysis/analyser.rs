@@ -14,7 +14,7 @@ use super::{
     lru::Lru,
     recorder::{Reads, Recorder, Stop},
 };
-use crate::model::{Executable, ExecutableId, Inode, Refusal};
+use crate::model::{Executable, ExecutableId, Inode, Refusal, Subject};
 
 /// What analysis may cost.
 #[derive(Clone, Debug)]
@@ -164,7 +164,7 @@ fn explain(error: &goroscope_gobin::Refusal, stopped: Option<Stop>) -> Refusal {
 }
 
 fn refusal(reason: &'static str, detail: String) -> Refusal {
-    Refusal { family: None, reason, detail }
+    Refusal { subject: Subject::All, reason, detail }
 }
 
 #[cfg(test)]

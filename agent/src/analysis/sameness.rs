@@ -3,7 +3,7 @@
 
 use goroscope_gobin::Source as _;
 
-use crate::model::{Executable, Probe, Refusal};
+use crate::model::{Executable, Probe, Refusal, Subject};
 
 /// Whether two files are one inode, where a breakpoint in one would be one in the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub fn same_file(a: &Executable, b: &Executable) -> Sameness {
 /// # Errors
 /// `bytes_differ` or `read_failed`, for the family of the probe.
 pub fn verify(executable: &Executable, probe: &Probe) -> Result<(), Refusal> {
-    let refuse = |reason, detail| Err(Refusal { family: Some(probe.kind.family()), reason, detail });
+    let refuse = |reason, detail| Err(Refusal { subject: Subject::Family(probe.kind.family()), reason, detail });
     let mut bytes = vec![0; probe.bytes.len()];
     if let Err(error) = executable.read_exact_at(probe.offset, &mut bytes) {
         return refuse("read_failed", format!("{} at {}: {error}", probe.function, probe.offset));

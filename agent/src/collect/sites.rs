@@ -21,17 +21,38 @@ pub(super) struct Names {
     base: BTreeMap<String, u64>,
     /// Counts at the last report of the sites without a name.
     seen: BTreeMap<String, u64>,
+    /// What was shown last.
+    shown: Sites,
 }
 
 impl Names {
     /// Splits `total` among the named sites and `other`. `counts` holds every site of the family; neither ever falls.
+    ///
+    /// The two may come from different readings, such as creations from memory and their sites from probes an instant later. What
+    /// the sites then have too much, or what `other` would lose, is held back from the sites until `total` has caught up.
     pub(super) fn split(&mut self, total: u64, counts: &BTreeMap<String, u64>) -> Sites {
         self.admit(total, counts);
         let named: Vec<(String, u64)> =
             self.base.iter().map(|(name, base)| (name.clone(), counts.get(name).copied().unwrap_or(0).saturating_sub(*base))).collect();
+        let named = self.hold_back(total, named);
         let sum: u64 = named.iter().map(|(_, count)| count).sum();
         self.seen = counts.iter().filter(|(name, _)| !self.base.contains_key(*name)).map(|(name, count)| (name.clone(), *count)).collect();
-        Sites { named, other: total.saturating_sub(sum) }
+        self.shown = Sites { named, other: total.saturating_sub(sum) };
+        self.shown.clone()
+    }
+
+    /// Takes from what the names have grown by what is missing for `other` not to fall. Enough is there: what was shown last adds up
+    /// to the last total.
+    fn hold_back(&self, total: u64, mut named: Vec<(String, u64)>) -> Vec<(String, u64)> {
+        let sum: u64 = named.iter().map(|(_, count)| count).sum();
+        let mut missing = sum.saturating_add(self.shown.other).saturating_sub(total);
+        for (name, count) in &mut named {
+            let last = self.shown.named.iter().find(|(shown, _)| shown == name).map_or(0, |(_, last)| *last);
+            let held = count.saturating_sub(last).min(missing);
+            *count -= held;
+            missing -= held;
+        }
+        named
     }
 
     /// Names the busiest sites that have none yet, while there is room.
@@ -105,6 +126,25 @@ mod tests {
         assert!(sites[1].named.contains(&("late".into(), 50_000)));
         // Its first event stays in `other`.
         assert!(sites[1].named.contains(&("f099".into(), 59_999)));
+    }
+
+    #[test]
+    fn sites_that_run_ahead_of_the_total_are_held_back_until_it_follows() {
+        // 50 were created before anybody counted sites.
+        let sites = check(&[
+            (150, counts(&[("a", 60), ("b", 40)])),
+            (160, counts(&[("a", 70), ("b", 45)])),
+            (165, counts(&[("a", 70), ("b", 45)])),
+            (300, counts(&[("a", 170), ("b", 80)])),
+        ]);
+        assert_eq!(sites[0], Sites { named: vec![("a".into(), 60), ("b".into(), 40)], other: 50 });
+        assert_eq!(sites[1], Sites { named: vec![("a".into(), 65), ("b".into(), 45)], other: 50 });
+        assert_eq!(sites[2].named, [("a".into(), 70), ("b".into(), 45)]);
+        assert_eq!(sites[3], Sites { named: vec![("a".into(), 170), ("b".into(), 80)], other: 50 });
+        // More sites than there were events: an estimate that was too high.
+        let sites = check(&[(10, counts(&[("a", 10)])), (11, counts(&[("a", 40)])), (30, counts(&[("a", 41)]))]);
+        assert_eq!(sites[1], Sites { named: vec![("a".into(), 11)], other: 0 });
+        assert_eq!(sites[2], Sites { named: vec![("a".into(), 30)], other: 0 });
     }
 
     #[test]

@@ -8,10 +8,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use goroscope_abi::{Family, Kind};
+use goroscope_abi::Kind;
 use serde::Serialize;
 
-use crate::model::{Count, FamilyMode, FamilyReport, ProcessReport, Refusal, Report, SiteReport, TargetState};
+use crate::model::{Count, FamilyMode, FamilyReport, ProcessReport, Refusal, Report, SiteReport, Subject, TargetState};
 
 /// The list as JSON text.
 ///
@@ -102,8 +102,8 @@ impl<'a> From<&'a ProcessReport> for Process<'a> {
 }
 
 impl<'a> From<&'a Refusal> for Refused<'a> {
-    fn from(Refusal { family, reason, detail }: &'a Refusal) -> Self {
-        Self { family: family.map(Family::name), reason, detail }
+    fn from(Refusal { subject, reason, detail }: &'a Refusal) -> Self {
+        Self { family: (*subject != Subject::All).then(|| subject.name()), reason, detail }
     }
 }
 
@@ -172,6 +172,7 @@ const fn date(days: u64) -> (u64, u64, u64) {
 mod tests {
     use std::sync::Arc;
 
+    use goroscope_abi::Family;
     use serde_json::{Value, json};
 
     use super::*;
@@ -187,7 +188,7 @@ mod tests {
             module: String::new(),
             module_version: String::new(),
             state: TargetState::Refused,
-            refusals: vec![Refusal { family: None, reason: "go_version", detail: "go1.99".into() }],
+            refusals: vec![Refusal { subject: Subject::All, reason: "go_version", detail: "go1.99".into() }],
             families: BTreeMap::new(),
             sites: Vec::new(),
         }
@@ -207,7 +208,7 @@ mod tests {
             module: "example.com/api".into(),
             module_version: "v1.2.3".into(),
             state: TargetState::Attached { at: UNIX_EPOCH + Duration::from_millis(1_700_000_000_250) },
-            refusals: vec![Refusal { family: Some(Family::Timer), reason: "no_stack_check", detail: "time.Sleep".into() }],
+            refusals: vec![Refusal { subject: Subject::Family(Family::Timer), reason: "no_stack_check", detail: "time.Sleep".into() }],
             families: BTreeMap::from([(Family::Goroutine, goroutine), (Family::Map, map)]),
             sites: vec![site],
             ..process(2)

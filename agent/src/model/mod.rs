@@ -16,7 +16,7 @@ pub use executable::{Executable, ExecutableId, Inode};
 pub use features::{Feature, Features};
 pub use goroutine::{Goroutine, GoroutineState};
 pub use memory::{Memory, MemoryError, Read};
-pub use plan::{Probe, ProbePlan, Refusal};
+pub use plan::{Probe, ProbePlan, Refusal, Subject};
 pub use proof::{Proof, Waiter};
 pub use report::{AgentReport, Count, FamilyMode, FamilyReport, GroupReport, Info, ProcessReport, Report, SiteReport, Sites, TargetState};
 pub use site::Site;

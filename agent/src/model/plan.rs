@@ -22,11 +22,43 @@ pub struct Probe {
     pub instruction: &'static str,
 }
 
-/// Why a family (or all of an executable, when `family` is none) cannot be counted.
+/// What of a process is not observed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// Everything.
+    All,
+    /// What the probes of a family count.
+    Family(Family),
+    /// What the runtime's memory tells.
+    Memory,
+}
+
+impl Subject {
+    /// A metric label.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Family(family) => family.name(),
+            Self::Memory => "memory",
+        }
+    }
+
+    /// The family, where it is one.
+    #[must_use]
+    pub const fn family(self) -> Option<Family> {
+        match self {
+            Self::Family(family) => Some(family),
+            Self::All | Self::Memory => None,
+        }
+    }
+}
+
+/// Why something of a process cannot be observed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Refusal {
-    /// What cannot be counted.
-    pub family: Option<Family>,
+    /// What cannot be observed.
+    pub subject: Subject,
     /// snake_case, from a closed set: a metric label.
     pub reason: &'static str,
     /// What exactly, for people: function, bytes, limits.
@@ -35,8 +67,7 @@ pub struct Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let family = self.family.map_or("everything", Family::name);
-        write!(f, "{family}: {} ({})", self.reason, self.detail)
+        write!(f, "{}: {} ({})", self.subject.name(), self.reason, self.detail)
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     analysis::{Sameness, same_file},
     discovery::Listed,
-    model::{Executable, ProbePlan, Refusal, Slot, Target},
+    model::{Executable, ProbePlan, Refusal, Slot, Subject, Target},
     tracer,
 };
 
@@ -45,9 +45,11 @@ impl Observer {
         let Found { target, listed, executable } = found;
         let slot = match executable {
             Ok((executable, plan)) if !plan.families.is_empty() => self.attachment(&executable, &plan, (&target, listed)),
-            Ok((_, plan)) => {
-                Err(plan.refusals.first().cloned().unwrap_or(Refusal { family: None, reason: "nothing_to_attach", detail: String::new() }))
-            }
+            Ok((_, plan)) => Err(plan.refusals.first().cloned().unwrap_or(Refusal {
+                subject: Subject::All,
+                reason: "nothing_to_attach",
+                detail: String::new(),
+            })),
             Err(refusal) => Err(refusal),
         };
         let mut watched = Watched::new(target, listed, slot);
@@ -114,13 +116,13 @@ impl Observer {
             return Ok(attachment.slot);
         }
         let slot = (1..self.maps.slots()).map(Slot).find(|slot| !self.attachments.contains_key(slot)).ok_or_else(|| Refusal {
-            family: None,
+            subject: Subject::All,
             reason: "executables_full",
             detail: format!("{} executables are attached already", self.attachments.len()),
         })?;
         let attachment = Attachment::new(slot, Arc::clone(executable), Arc::clone(plan), (target.clone(), listed));
         self.maps.describe(slot, &attachment.description()).map_err(|error| Refusal {
-            family: None,
+            subject: Subject::All,
             reason: "attach_failed",
             detail: error.to_string(),
         })?;

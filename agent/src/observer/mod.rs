@@ -283,7 +283,7 @@ impl Observer {
     fn switched(&mut self, reply: Reply) {
         let (slot, family) = match &reply {
             Reply::Attached(slot, family) | Reply::Detached(slot, family) | Reply::Window(slot, family, _) => (*slot, Some(*family)),
-            Reply::Failed(slot, refusal) => (*slot, refusal.family),
+            Reply::Failed(slot, refusal) => (*slot, refusal.subject.family()),
         };
         if let (Some(starting), Some(family)) = (&mut self.starting, family) {
             starting.attaching.remove(&(slot, family));
@@ -297,7 +297,7 @@ impl Observer {
             Reply::Failed(_, refusal) => {
                 warn!(slot = slot.0, %refusal, "cannot attach");
                 *self.failures.entry(refusal.reason).or_default() += 1;
-                if let Some(family) = refusal.family {
+                if let Some(family) = refusal.subject.family() {
                     attachment.settle(family, State::Failed);
                 }
                 attachment.failures.push(refusal);

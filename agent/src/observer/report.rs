@@ -70,8 +70,7 @@ impl Observer {
             let state = if process.state == TargetState::Refused { "refused" } else { "attached" };
             *states.entry(state).or_default() += 1;
             for refusal in &process.refusals {
-                let family = refusal.family.map_or("all", Family::name);
-                *refusals.entry((process.identity.process.clone(), family, refusal.reason)).or_default() += 1;
+                *refusals.entry((process.identity.process.clone(), refusal.subject.name(), refusal.reason)).or_default() += 1;
             }
         }
         let room = |map: &str| self.maps.room().get(map).copied().unwrap_or(0);

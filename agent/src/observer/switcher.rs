@@ -16,7 +16,7 @@ use tracing::{debug, warn};
 use super::{Event, clock};
 use crate::{
     analysis,
-    model::{Executable, Probe, Refusal, Slot},
+    model::{Executable, Probe, Refusal, Slot, Subject},
     tracer::{Link, Maps, Switch},
 };
 
@@ -104,7 +104,7 @@ fn attach(switch: &mut Switch, maps: &Maps, site: &Site, open: bool) -> Result<O
         return Ok(None);
     }
     let link = switch.attach(&site.executable.file, site.slot, &site.probes);
-    link.map(Some).map_err(|error| Refusal { family: Some(site.family), reason: error.reason(), detail: error.to_string() })
+    link.map(Some).map_err(|error| Refusal { subject: Subject::Family(site.family), reason: error.reason(), detail: error.to_string() })
 }
 
 fn window(switch: &mut Switch, maps: &Maps, site: &Site, length: Duration) -> Result<Opened, Refusal> {

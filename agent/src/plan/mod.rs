@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use goroscope_abi::Family;
 use goroscope_gobin::{Arch, Function, GoBinary};
 
-use crate::model::{Probe, ProbePlan, Refusal};
+use crate::model::{Probe, ProbePlan, Refusal, Subject};
 use families::Choice;
 
 /// The processor that this agent was built for, and so the one it runs on.
@@ -73,7 +73,7 @@ struct Fault {
 fn on(host: Option<Arch>, facts: Facts<'_>) -> ProbePlan {
     if host != Some(facts.arch) {
         let detail = format!("made for {}", facts.arch.as_str());
-        return ProbePlan { refusals: vec![Refusal { family: None, reason: "foreign_arch", detail }], ..ProbePlan::default() };
+        return ProbePlan { refusals: vec![Refusal { subject: Subject::All, reason: "foreign_arch", detail }], ..ProbePlan::default() };
     }
     let mut plan = ProbePlan::default();
     for family in Family::ALL {
@@ -100,7 +100,7 @@ fn family_probes(family: Family, facts: Facts<'_>) -> Result<Vec<Probe>, Vec<Ref
     if faults.is_empty() {
         return Ok(probes);
     }
-    let refusal = |(reason, details): (_, Vec<String>)| Refusal { family: Some(family), reason, detail: details.join("; ") };
+    let refusal = |(reason, details): (_, Vec<String>)| Refusal { subject: Subject::Family(family), reason, detail: details.join("; ") };
     Err(faults.into_iter().map(refusal).collect())
 }
 

@@ -59,7 +59,7 @@ fn probes(plan: &ProbePlan) -> Vec<String> {
 }
 
 fn refusals(plan: &ProbePlan) -> Vec<(Option<Family>, &'static str)> {
-    plan.refusals.iter().map(|refusal| (refusal.family, refusal.reason)).collect()
+    plan.refusals.iter().map(|refusal| (refusal.subject.family(), refusal.reason)).collect()
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn empty_build_ids_do_not_share() {
 fn refusals_are_remembered_if_the_bytes_are_to_blame() {
     let mut host = Host::new(Settings::default());
     let refused = host.write("script", b"#!/bin/true").unwrap_err();
-    assert_eq!((refused.family, refused.reason), (None, "not_elf"));
+    assert_eq!((refused.subject, refused.reason), (Subject::All, "not_elf"));
     assert_eq!(host.open(&host.path("script")).unwrap_err(), refused);
     assert_eq!(analyses(), 1);
     // A change of the file is noticed.
@@ -134,7 +134,7 @@ fn refusals_are_remembered_if_the_bytes_are_to_blame() {
     let truncated = host.write("truncated", &testing::bytes("plain")[..200_000]).unwrap_err();
     assert!(!truncated.detail.is_empty(), "{truncated}");
     let other = host.open(&std::env::current_exe().unwrap()).unwrap_err();
-    assert_eq!((other.family, other.reason), (None, "not_go"));
+    assert_eq!((other.subject, other.reason), (Subject::All, "not_go"));
 }
 
 #[test]
@@ -199,7 +199,8 @@ fn sites_are_verified_in_the_file() {
         bytes: bytes.to_owned(),
         instruction: "push rbp",
     };
-    let reason = |offset, bytes: &[u8]| verify(&executable, &probe(offset, bytes)).map_err(|refusal| (refusal.family, refusal.reason));
+    let reason =
+        |offset, bytes: &[u8]| verify(&executable, &probe(offset, bytes)).map_err(|refusal| (refusal.subject.family(), refusal.reason));
     let (site, family) = (function.file_offset, Some(Family::Map));
     assert_eq!(reason(site, &function.code), Ok(()));
     assert_eq!(reason(site, &function.code[1..]), Err((family, "bytes_differ")));
@@ -217,7 +218,7 @@ fn bad_input_is_refused_with_a_reason() {
     let mut check = |name: &str, bytes: &[u8], expected: &[&str]| {
         let refused = host.write(name, bytes).unwrap_err();
         assert!(expected.contains(&refused.reason), "{name}: {refused}");
-        assert_eq!(refused.family, None);
+        assert_eq!(refused.subject, Subject::All);
     };
     check("empty", b"", &["not_elf", "truncated"]);
     check("magic only", b"\x7fELF", &["not_elf", "truncated"]);

@@ -214,7 +214,7 @@ impl From<&Probe> for ProbeFacts {
 
 impl From<&Refusal> for RefusalFacts {
     fn from(refusal: &Refusal) -> Self {
-        let family = refusal.family.map_or("all", goroscope_abi::Family::name);
+        let family = refusal.subject.name();
         Self { family, reason: refusal.reason, detail: refusal.detail.clone() }
     }
 }
