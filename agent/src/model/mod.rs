@@ -2,7 +2,9 @@
 
 pub mod executable;
 pub mod features;
+pub mod figures;
 pub mod goroutine;
+pub mod histogram;
 pub mod memory;
 pub mod plan;
 pub mod proof;
@@ -14,7 +16,9 @@ pub(crate) mod testing;
 
 pub use executable::{Executable, ExecutableId, Inode};
 pub use features::{Feature, Features};
+pub use figures::RuntimeFigures;
 pub use goroutine::{Goroutine, GoroutineState};
+pub use histogram::Histogram;
 pub use memory::{Memory, MemoryError, Read};
 pub use plan::{Probe, ProbePlan, Refusal, Subject};
 pub use proof::{Proof, Waiter};
