@@ -10,10 +10,10 @@ use crate::elf::{Arch, Elf, check_limit};
 use crate::events::{SCHEDINIT, WANTED};
 use crate::moduledata::{self, ModuledataLocation};
 use crate::notes::{self, BuildIds};
-use crate::pclntab::{self, Candidate, PclntabLocation, Scan};
+use crate::pclntab::{self, Candidate, PclntabLocation, Scan, Wanted};
 use crate::symbolize::{Frame, Pc, SymbolizeError, Symbolizer};
 use crate::version::{self, GoVersion};
-use crate::{FileOffset, Limits, Prologue, Refusal, RuntimeFacts, RuntimeRefusal, Source, VirtualAddress, recover};
+use crate::{FileOffset, Limits, Prologue, Refusal, RuntimeFacts, RuntimeRefusal, Source, VirtualAddress, globals, recover, runtime};
 
 /// Facts about a Go executable.
 #[derive(Clone, Debug)]
@@ -150,7 +150,9 @@ pub fn analyse_for(source: &dyn Source, limits: &Limits, more: &[&str]) -> Resul
     let known = found.version.as_deref().map(version::supported).transpose()?;
     let module = moduledata::locate(source, &elf, &tables, limits)?;
     let wanted: Vec<&str> = WANTED.iter().map(|wanted| wanted.name).chain(more.iter().copied()).collect();
-    let scan = pclntab::scan_functions(source, &tables, &wanted, limits)?;
+    let others = globals::FUNCTIONS.iter().filter(|name| !wanted.contains(name));
+    let names: Vec<&str> = wanted.iter().chain(others).copied().collect();
+    let scan = pclntab::scan_functions(source, &tables, Wanted { names: &names, prefixes: &globals::METHODS }, limits)?;
     check_extent(&scan, module.text, module.etext)?;
     let (version, version_source) = match known {
         Some(version) => (version, VersionSource::BuildInfo),
@@ -162,6 +164,8 @@ pub fn analyse_for(source: &dyn Source, limits: &Limits, more: &[&str]) -> Resul
     };
     let BuildIds { go: go_build_id, gnu: gnu_build_id } = notes::build_ids(source, &elf, limits)?;
     let (functions, ambiguous) = functions(source, &elf, &wanted, &scan, module.text, version.wrapper_func_id())?;
+    let bodies = bodies(&names, &scan, module.text, version.wrapper_func_id());
+    let runtime = runtime::facts(&globals::Code { source, elf: &elf, limits, bodies }, &version, module.address);
     let symbolizer = Symbolizer { text: module.text, gofunc: module.gofunc(&version), tables, elf, limits: limits.clone() };
     let (elf, tables) = (&symbolizer.elf, &symbolizer.tables);
     Ok(GoBinary {
@@ -179,7 +183,7 @@ pub fn analyse_for(source: &dyn Source, limits: &Limits, more: &[&str]) -> Resul
         ambiguous,
         library_ranges: scan.library.iter().map(|range| address(module.text, range.start)..address(module.text, range.end)).collect(),
         library_ranges_dropped: scan.library_dropped,
-        runtime: Err(RuntimeRefusal::Code),
+        runtime,
         symbolizer,
     })
 }
@@ -309,6 +313,17 @@ fn functions(
         }
     }
     Ok((functions, ambiguous))
+}
+
+/// Where the functions and methods lie that globals are found by.
+fn bodies(names: &[&str], scan: &Scan, text: VirtualAddress, wrapper: u8) -> Vec<globals::Body> {
+    let index = |candidate: &Candidate| match candidate.wanted.checked_sub(names.len()) {
+        Some(method) => Some(globals::FUNCTIONS.len() + method),
+        None => names.get(candidate.wanted).and_then(|name| globals::FUNCTIONS.iter().position(|function| function == name)),
+    };
+    let candidates = scan.candidates.iter().filter(|candidate| candidate.func_id != wrapper);
+    let range = |body: &Candidate| address(text, body.entry)..address(text, body.end);
+    candidates.filter_map(|body| Some(globals::Body { index: index(body)?, range: range(body) })).collect()
 }
 
 fn function(source: &dyn Source, elf: &Elf, name: &str, body: Candidate, text: VirtualAddress) -> Result<Function, Refusal> {

@@ -13,6 +13,7 @@ mod buildinfo;
 mod disasm;
 mod elf;
 mod events;
+mod globals;
 pub mod layout;
 mod limits;
 mod moduledata;

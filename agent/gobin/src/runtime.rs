@@ -2,8 +2,8 @@
 //!
 //! Input noun: functions of the executable. Output noun: [`RuntimeFacts`]. Must not know live memory.
 
-use crate::VirtualAddress;
-use crate::layout::{Layout, MissingField, TableError};
+use crate::layout::{Layout, MissingField, TableError, tabled};
+use crate::{GoVersion, VirtualAddress, globals};
 
 /// Where the runtime's variables lie. Found by the code that refers to them, so in stripped executables too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,4 +82,11 @@ impl RuntimeRefusal {
             Self::Code => "runtime_unreadable",
         }
     }
+}
+
+/// The facts about the runtime of one executable.
+pub(crate) fn facts(code: &globals::Code<'_>, version: &GoVersion, moduledata: VirtualAddress) -> Result<RuntimeFacts, RuntimeRefusal> {
+    let layout = Layout::read(&tabled(version, code.elf.arch)?)?;
+    let globals = globals::recover(code, &layout, moduledata)?;
+    Ok(RuntimeFacts { globals, layout, layout_source: LayoutSource::Table })
 }

@@ -1,10 +1,9 @@
-//! arm64: stack checks, returns and page-relative references, by fixed instruction words.
+//! arm64: stack checks and returns, by fixed instruction words.
 //!
 //! The forms of the check (`cmd/internal/obj/arm64/obj7.go`, `stacksplit`), by frame size: `ldr x16,[x28,N]`, then
 //! `cmp sp,x16; b.ls` or `sub x17,sp,F; cmp x17,x16; b.ls` or `mov x27,F; subs x17,sp,x27; b.lo; cmp x17,x16; b.ls`.
 
 use super::{Branch, Prologue, StackGuard, check};
-use crate::VirtualAddress;
 use crate::source::Words;
 
 /// `ldr x16,[x28,16]`: `g.stackguard0`.
@@ -86,60 +85,6 @@ pub(super) fn return_sites(code: &[u8]) -> Vec<u32> {
     sites.filter_map(|(index, _)| u32::try_from(index * 4).ok()).collect()
 }
 
-/// `adrp` puts a page into a register, a later instruction adds the offset in it. Without following the control flow: the code of
-/// one function, in which a register holds what was put into it last.
-pub(super) fn references(code: &[u8], address: VirtualAddress) -> Vec<VirtualAddress> {
-    let mut pages = [None; 32];
-    let mut found = Vec::new();
-    let mut pc = address.0;
-    for word in words(code) {
-        let target = usize::try_from(word & 0x1f).unwrap_or_default();
-        let base = usize::try_from(word >> 5 & 0x1f).unwrap_or_default();
-        let page: Option<u64> = pages.get(base).copied().flatten();
-        if word & 0x9f00_0000 == 0x9000_0000 {
-            if let Some(slot) = pages.get_mut(target) {
-                *slot = Some(page_address(word, pc));
-            }
-        } else if let (Some(page), Some(offset)) = (page, offset(word)) {
-            let address = page.wrapping_add(offset);
-            found.push(VirtualAddress(address));
-            // `add` leaves the address in its target, and an `ldp` may follow with it as base.
-            if is_add(word)
-                && let Some(slot) = pages.get_mut(target)
-            {
-                *slot = Some(address);
-            }
-        }
-        pc = pc.wrapping_add(4);
-    }
-    found
-}
-
-/// The page that an `adrp` names: 21 signed bits, in pages from its own.
-fn page_address(word: u32, pc: u64) -> u64 {
-    let immediate = (word >> 5 & 0x7_ffff) << 2 | word >> 29 & 3;
-    let pages = i64::from((immediate << 11).cast_signed() >> 11);
-    (pc & !0xfff).wrapping_add_signed(pages << 12)
-}
-
-fn is_add(word: u32) -> bool {
-    word & 0xffc0_0000 == 0x9100_0000
-}
-
-/// The unsigned offset of `add`, `ldr`/`str` and `ldp`/`stp` of 64 bits.
-fn offset(word: u32) -> Option<u64> {
-    let immediate = u64::from(word >> 10 & 0xfff);
-    if is_add(word) {
-        Some(immediate)
-    } else if word & 0xff80_0000 == 0xf900_0000 {
-        Some(immediate * 8)
-    } else if word & 0xff80_0000 == 0xa900_0000 && word >> 21 & 1 == 0 {
-        Some(u64::from(word >> 15 & 0x3f) * 8)
-    } else {
-        None
-    }
-}
-
-fn words(code: &[u8]) -> impl Iterator<Item = u32> {
+pub(super) fn words(code: &[u8]) -> impl Iterator<Item = u32> {
     code.chunks_exact(4).filter_map(|word| word.u32(0))
 }

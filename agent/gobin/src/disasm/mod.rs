@@ -3,6 +3,7 @@
 //! Input noun: bytes of one function. Output noun: [`Prologue`], offsets, addresses. Must not know where the bytes come from.
 
 mod aarch64;
+mod addresses;
 mod x86_64;
 
 use crate::{Arch, VirtualAddress};
@@ -71,7 +72,24 @@ pub fn return_sites(code: &[u8], arch: Arch) -> Vec<u32> {
 pub(crate) fn references(code: &[u8], address: VirtualAddress, arch: Arch) -> Vec<VirtualAddress> {
     match arch {
         Arch::Amd64 => x86_64::references(code, address),
-        Arch::Arm64 => aarch64::references(code, address),
+        Arch::Arm64 => addresses::references(code, address),
+    }
+}
+
+/// A call whose first argument is the address of a variable: a method on a global.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// What is called.
+    pub(crate) callee: VirtualAddress,
+    /// What RAX or X0 holds.
+    pub(crate) argument: VirtualAddress,
+}
+
+/// The direct calls of a function whose first argument is an address that the function made itself, in the order of its code.
+pub(crate) fn calls(code: &[u8], address: VirtualAddress, arch: Arch) -> Vec<Call> {
+    match arch {
+        Arch::Amd64 => x86_64::calls(code, address),
+        Arch::Arm64 => addresses::calls(code, address),
     }
 }
 

@@ -87,5 +87,30 @@ fn data_references() {
     // mov rax,[rip+0x10]
     check(&bytes("488b0510000000"), Arch::Amd64, &[0x1017]);
     // adrp x0,+2 pages; add x0,x0,#0x18; ldp x1,x2,[x0]; ldr x3,[x0,#8]
-    check(&words(&[0xd000_0000, 0x9100_6000, 0xa940_0801, 0xf940_0403]), Arch::Arm64, &[0x3018, 0x3018, 0x3020]);
+    check(&words(&[0xd000_0000, 0x9100_6000, 0xa940_0801, 0xf940_0403]), Arch::Arm64, &[0x3018, 0x3018, 0x3020, 0x3020]);
+}
+
+#[test]
+fn calls_on_variables() {
+    let check = |code: &[u8], arch, expected: &[(u64, u64)]| {
+        let found = calls(code, VirtualAddress(0x1000), arch);
+        let found: Vec<_> = found.iter().map(|call| (call.callee.0, call.argument.0)).collect();
+        assert_eq!(found, expected, "{code:x?}");
+    };
+    // lea rax,[rip+0x10]; mov ebx,1; call +0
+    check(&bytes("488d0510000000 bb01000000 e800000000"), Arch::Amd64, &[(0x1011, 0x1017)]);
+    // What the address was overwritten with, or what is behind a return or another call, does not count.
+    check(&bytes("488d0510000000 31c0 e800000000"), Arch::Amd64, &[]);
+    check(&bytes("488d0510000000 c3 e800000000"), Arch::Amd64, &[]);
+    check(&bytes("488d0510000000 e800000000 e800000000"), Arch::Amd64, &[(0x100c, 0x1017)]);
+    check(&bytes("488d0510000000 ffd3 e800000000"), Arch::Amd64, &[]);
+    let (adrp, add, bl, ret) = (0xd000_0000, 0x9100_6000, 0x97ff_ffff, 0xd65f_03c0);
+    check(&words(&[adrp, add, bl]), Arch::Arm64, &[(0x1004, 0x3018)]);
+    // A page alone is no address; mov w0,#1; ldr x0,[x1]; ret
+    check(&words(&[adrp, bl]), Arch::Arm64, &[]);
+    check(&words(&[adrp, add, 0x5280_0020, bl]), Arch::Arm64, &[]);
+    check(&words(&[adrp, add, 0xf940_0020, bl]), Arch::Arm64, &[]);
+    check(&words(&[adrp, add, ret, bl]), Arch::Arm64, &[]);
+    // str x0,[x1] and ccmp leave X0 alone.
+    check(&words(&[adrp, add, 0xf900_0020, 0xfa40_0820, bl]), Arch::Arm64, &[(0x100c, 0x3018)]);
 }

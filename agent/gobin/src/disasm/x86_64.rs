@@ -1,11 +1,14 @@
-//! amd64: stack checks, returns and RIP-relative references, by a full decoder.
+//! amd64: stack checks, returns, RIP-relative references and calls with such an address, by a full decoder.
 //!
 //! The forms of the check (`cmd/internal/obj/x86/obj6.go`, `stacksplit`), by frame size:
 //! `cmp rsp,[r14+N]; jbe`, `lea r12,[rsp-F]; cmp r12,[r14+N]; jbe` and `mov r12,rsp; sub r12,F; jb; cmp r12,[r14+N]; jbe`.
 
-use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
+use iced_x86::{
+    Code, Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, InstructionInfoOptions, Mnemonic, OpAccess, OpKind,
+    Register,
+};
 
-use super::{Branch, Prologue, StackGuard, check};
+use super::{Branch, Call, Prologue, StackGuard, check};
 use crate::VirtualAddress;
 
 pub(super) fn classify(code: &[u8], length: u64) -> Prologue {
@@ -96,6 +99,42 @@ pub(super) fn references(code: &[u8], address: VirtualAddress) -> Vec<VirtualAdd
         .filter(Instruction::is_ip_rel_memory_operand)
         .map(|instruction| VirtualAddress(instruction.ip_rel_memory_address()))
         .collect()
+}
+
+/// Without following the control flow, but for what cannot be passed: RAX is what was put into it last.
+pub(super) fn calls(code: &[u8], address: VirtualAddress) -> Vec<Call> {
+    let mut factory = InstructionInfoFactory::new();
+    let mut first = None;
+    let mut found = Vec::new();
+    for instruction in decode(code, address.0) {
+        let lea = instruction.code() == Code::Lea_r64_m && instruction.op0_register() == Register::RAX;
+        if lea && instruction.is_ip_rel_memory_operand() {
+            first = Some(VirtualAddress(instruction.ip_rel_memory_address()));
+        } else if instruction.flow_control() == FlowControl::Call || leaves(&instruction) {
+            if let Some(argument) = first.take()
+                && instruction.code() == Code::Call_rel32_64
+            {
+                found.push(Call { callee: VirtualAddress(instruction.near_branch_target()), argument });
+            }
+        } else if first.is_some() && writes_rax(&mut factory, &instruction) {
+            first = None;
+        }
+    }
+    found
+}
+
+/// What follows in the code does not follow in time.
+fn leaves(instruction: &Instruction) -> bool {
+    use FlowControl::{Exception, IndirectBranch, IndirectCall, Return, UnconditionalBranch};
+    matches!(instruction.flow_control(), UnconditionalBranch | IndirectBranch | IndirectCall | Return | Exception)
+}
+
+fn writes_rax(factory: &mut InstructionInfoFactory, instruction: &Instruction) -> bool {
+    let registers = factory.info_options(instruction, InstructionInfoOptions::NO_MEMORY_USAGE).used_registers();
+    registers.iter().any(|used| {
+        let writes = matches!(used.access(), OpAccess::Write | OpAccess::CondWrite | OpAccess::ReadWrite | OpAccess::ReadCondWrite);
+        writes && used.register().full_register() == Register::RAX
+    })
 }
 
 /// Every instruction; the decoder steps over a byte that begins none.

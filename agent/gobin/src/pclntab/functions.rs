@@ -12,10 +12,19 @@ use crate::names::is_library;
 use crate::source::{Stream, Words, scan};
 use crate::{FileOffset, LIBRARY_RANGES_MAX, Limits, Refusal, Source};
 
+/// What to look for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    /// Whole names, each of them once.
+    pub(crate) names: &'a [&'a str],
+    /// Beginnings of names: all methods of a type.
+    pub(crate) prefixes: &'a [&'a str],
+}
+
 /// A function with a wanted name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Candidate {
-    /// Position in the list of wanted names.
+    /// Position in the list of wanted names; the prefixes follow it.
     pub(crate) wanted: usize,
     /// First byte, from the text start.
     pub(crate) entry: u32,
@@ -40,7 +49,7 @@ pub(crate) struct Scan {
 const CANDIDATES_MAX: usize = 1024;
 
 /// Looks at every function once.
-pub(crate) fn scan_functions(source: &dyn Source, tables: &Tables, wanted: &[&str], limits: &Limits) -> Result<Scan, Refusal> {
+pub(crate) fn scan_functions(source: &dyn Source, tables: &Tables, wanted: Wanted<'_>, limits: &Limits) -> Result<Scan, Refusal> {
     let names = Names::read(source, tables, wanted, limits)?;
     let mut entries = Stream::new(source, offset(tables, tables.function_table)?, tables.function_table_size(), "the function table");
     let records = offset(tables, tables.function_table)?;
@@ -78,6 +87,19 @@ fn offset(tables: &Tables, offset: u64) -> Result<FileOffset, Refusal> {
     tables.at(offset).ok_or(Refusal::Truncated { what: "pclntab" })
 }
 
+/// [`Wanted`] by bytes.
+struct ByName<'a> {
+    names: HashMap<&'a [u8], usize>,
+    prefixes: &'a [&'a str],
+}
+
+impl ByName<'_> {
+    fn get(&self, name: &[u8]) -> Option<usize> {
+        let prefix = || self.prefixes.iter().position(|prefix| name.starts_with(prefix.as_bytes()));
+        self.names.get(name).copied().or_else(|| prefix().map(|index| self.names.len() + index))
+    }
+}
+
 /// Offsets into the name table of the names that matter.
 #[derive(Debug, Default)]
 struct Names {
@@ -87,8 +109,11 @@ struct Names {
 }
 
 impl Names {
-    fn read(source: &dyn Source, tables: &Tables, wanted: &[&str], limits: &Limits) -> Result<Self, Refusal> {
-        let by_name: HashMap<&[u8], usize> = wanted.iter().enumerate().map(|(index, name)| (name.as_bytes(), index)).collect();
+    fn read(source: &dyn Source, tables: &Tables, wanted: Wanted<'_>, limits: &Limits) -> Result<Self, Refusal> {
+        let by_name = ByName {
+            names: wanted.names.iter().enumerate().map(|(index, name)| (name.as_bytes(), index)).collect(),
+            prefixes: wanted.prefixes,
+        };
         let start = offset(tables, tables.names)?;
         let mut names = Self::default();
         // The head of a name that the previous chunk cut, and where it starts.
@@ -111,7 +136,7 @@ impl Names {
         Ok(names)
     }
 
-    fn add(&mut self, name: &[u8], offset: u64, wanted: &HashMap<&[u8], usize>, limits: &Limits) -> Result<(), Refusal> {
+    fn add(&mut self, name: &[u8], offset: u64, wanted: &ByName<'_>, limits: &Limits) -> Result<(), Refusal> {
         let Ok(offset) = u32::try_from(offset) else { return Ok(()) };
         if is_library(name) {
             check_limit("names of library functions", self.library.len() as u64 + 1, limits.functions)?;
@@ -119,7 +144,7 @@ impl Names {
         }
         if let Some(index) = wanted.get(name) {
             check_limit("functions of one name", self.wanted.len() as u64, CANDIDATES_MAX as u64)?;
-            self.wanted.insert(offset, *index);
+            self.wanted.insert(offset, index);
         }
         Ok(())
     }

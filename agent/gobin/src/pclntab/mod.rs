@@ -9,7 +9,7 @@
 mod functions;
 mod values;
 
-pub(crate) use functions::{Candidate, Scan, scan_functions};
+pub(crate) use functions::{Candidate, Scan, Wanted, scan_functions};
 pub(crate) use values::{ValueTable, value_at};
 
 use memchr::memmem;

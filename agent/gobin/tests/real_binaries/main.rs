@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod expected;
+mod globals;
 mod mutations;
 mod program;
 mod toolchain;
@@ -94,6 +95,7 @@ fn facts(executable: &Executable, release: &str, form: Form, arch: Arch) -> GoBi
     assert_eq!(binary.ambiguous, [""; 0], "{what}");
     expected::check_functions(&binary, &what);
     check_library(&binary, &what);
+    assert!(binary.runtime.is_ok(), "{what}: {:?}", binary.runtime);
     for function in &binary.functions {
         check_code(executable, &binary, function, &what);
     }
@@ -167,11 +169,18 @@ fn check_symbols(executable: &Executable, binary: &GoBinary, what: &str) {
     let output = Command::new("go").args(["tool", "nm"]).arg(&executable.path).output().expect("go tool nm");
     let text = String::from_utf8(output.stdout).unwrap();
     let mut symbols: HashMap<&str, HashSet<u64>> = HashMap::new();
+    let mut variables = HashMap::new();
     for line in text.lines() {
         let mut fields = line.trim().splitn(3, ' ');
-        let (Some(address), Some("T" | "t"), Some(name)) = (fields.next(), fields.next(), fields.next()) else { continue };
-        symbols.entry(name).or_default().insert(u64::from_str_radix(address, 16).unwrap());
+        let (Some(address), Some(kind), Some(name)) = (fields.next(), fields.next(), fields.next()) else { continue };
+        let Ok(address) = u64::from_str_radix(address, 16) else { continue };
+        if matches!(kind, "T" | "t") {
+            symbols.entry(name).or_default().insert(address);
+        } else {
+            variables.insert(name.to_owned(), address);
+        }
     }
+    globals::check_symbols(binary, &variables, what);
     assert!(symbols.len() > 1000, "{what}: {}", String::from_utf8_lossy(&output.stderr));
     for function in &binary.functions {
         let addresses = &symbols[function.name.as_str()];
@@ -208,6 +217,7 @@ fn assert_same_functions(left: &GoBinary, right: &GoBinary, what: &str) {
         binary.functions.iter().map(facts).collect()
     };
     assert_eq!(functions(left), functions(right), "{what}");
+    globals::check_twins(left, right, what);
     assert_eq!(left.pclntab.functions, right.pclntab.functions, "{what}");
     assert_eq!(left.library_ranges.len(), right.library_ranges.len(), "{what}");
 }

@@ -1,0 +1,30 @@
+//! The runtime's variables: what code says against what symbols say.
+
+use std::collections::HashMap;
+
+use goroscope_gobin::{Globals, GoBinary};
+
+/// By Go's names. Every variable is found in every form.
+fn named(binary: &GoBinary, what: &str) -> [(&'static str, u64); 9] {
+    let facts = binary.runtime.as_ref().unwrap_or_else(|refusal| panic!("{what}: {refusal}"));
+    let Globals { allglen, allgptr, allp, sched, memstats, gc_controller, mheap, semtable, moduledata } = facts.globals;
+    let all = [allglen, allgptr, allp, sched, memstats, gc_controller, mheap.unwrap_or_default(), semtable.unwrap_or_default(), moduledata];
+    let names = ["allglen", "allgptr", "allp", "sched", "memstats", "gcController", "mheap_", "semtable", "firstmoduledata"];
+    std::array::from_fn(|index| (names[index], all[index].0))
+}
+
+/// `symbols`: all of the executable, by name.
+pub(crate) fn check_symbols(binary: &GoBinary, symbols: &HashMap<String, u64>, what: &str) {
+    for (name, address) in named(binary, what) {
+        assert_eq!(symbols.get(&format!("runtime.{name}")), Some(&address), "{what}: {name} {address:#x}");
+    }
+}
+
+/// A stripped executable against its twin with symbols: the linker's arguments are part of the build info, which lies in front of
+/// the variables and moves them all by the same distance.
+pub(crate) fn check_twins(left: &GoBinary, right: &GoBinary, what: &str) {
+    let (left, right) = (named(left, what), named(right, what));
+    let distances: Vec<u64> = left.iter().zip(&right).map(|((_, left), (_, right))| left.wrapping_sub(*right)).collect();
+    let data = &distances[..8];
+    assert!(data.iter().all(|distance| *distance == data[0] && distance.cast_signed().abs() <= 4096), "{what}: {left:x?} {right:x?}");
+}
