@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod model;
 pub mod observer;
 pub mod plan;
+pub mod reach;
 pub mod symbolize;
 pub mod telemetry;
 pub mod tracer;

@@ -76,7 +76,7 @@ structs! {
         gfree = "gFree", timers = "timers",
     } optional { num_timers = "numTimers", deleted_timers = "deletedTimers", goroutines_created = "goroutinesCreated", cleanups = "cleanups" }
     /// `runtime.m`, a thread.
-    M = "runtime.m" { g0 = "g0", gsignal = "gsignal", procid = "procid", curg = "curg", p = "p", alllink = "alllink" } optional {}
+    M = "runtime.m" { size = "sizeof", g0 = "g0", gsignal = "gsignal", procid = "procid", curg = "curg", p = "p", alllink = "alllink" } optional {}
     /// `runtime.mstats`.
     Mstats = "runtime.mstats" {
         heap_stats = "heapStats", last_gc_unix = "last_gc_unix", pause_total_ns = "pause_total_ns", pause_ns = "pause_ns", numgc = "numgc",
