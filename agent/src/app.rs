@@ -42,6 +42,8 @@ pub fn run(config: Config) -> ExitStatus {
     };
     let tracer = match tracer::load() {
         Ok(tracer) => tracer,
+        // Each half works without the other.
+        Err(error) if tracer::may_read_memory() => tracer::without_kernel_side(&error),
         Err(error) => {
             error!("{error}");
             return match error {
@@ -53,8 +55,8 @@ pub fn run(config: Config) -> ExitStatus {
     for loss in &tracer.losses {
         warn!(%loss, "this host does not allow everything");
     }
-    let Config { exact, pids, excludes, per_process, .. } = config;
-    let (handle, observer) = observer::start(tracer, Scope { pids, excludes, per_process, exact });
+    let Config { interval, exact, pids, excludes, per_process, .. } = config;
+    let (handle, observer) = observer::start(tracer, Scope { pids, excludes, per_process, exact, interval });
     let served = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(anyhow::Error::from).and_then(
         |runtime| {
             let served = runtime.block_on(serve(listeners, handle.clone()));

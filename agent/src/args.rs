@@ -91,7 +91,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Watch every Go process and serve what is counted to Prometheus, until SIGTERM
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Explain one executable: Go version, functions found, probe sites, and what is refused and why
     Inspect(InspectArgs),
     /// Say what this kernel and these capabilities allow, what will not be collected, and how to mend it
@@ -114,6 +114,10 @@ pub struct RunArgs {
     /// Where to serve /livez and /readyz too, such as an address that the kubelet reaches [env: GOROSCOPE_HEALTH_LISTEN] [default: only at --listen]
     #[arg(long, value_name = "ADDR:PORT")]
     pub health_listen: Option<String>,
+
+    /// How often to read the memory of processes: the age of goroutine counts and collector figures [env: GOROSCOPE_INTERVAL] [default: 5s]
+    #[arg(long, value_name = "DURATION")]
+    pub interval: Option<String>,
 
     /// Count every event, whatever that costs the processes, instead of estimating busy families from short random windows [env: GOROSCOPE_EXACT]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -175,11 +179,12 @@ impl RunArgs {
 
     /// The flags as a layer, and the file that they name.
     fn into_layer(self) -> (Layer, Option<PathBuf>) {
-        let Self { listen, health_listen, exact, pid, exclude, per_process, config, log_level, log_format } = self;
+        let Self { listen, health_listen, interval, exact, pid, exclude, per_process, config, log_level, log_format } = self;
         let mut layer = Layer::default();
         let single = [
             (Key::Listen, listen),
             (Key::HealthListen, health_listen),
+            (Key::Interval, interval),
             (Key::Exact, exact),
             (Key::PerProcess, per_process),
             (Key::LogLevel, log_level),
@@ -209,7 +214,7 @@ mod tests {
     fn run(args: &[&str]) -> RunArgs {
         let args = ["goroscope", "run"].iter().chain(args);
         match Args::try_parse_from(args).unwrap().command {
-            Command::Run(run) => run,
+            Command::Run(run) => *run,
             other => panic!("{other:?}"),
         }
     }
@@ -234,11 +239,12 @@ mod tests {
     #[test]
     fn flags_reach_the_configuration() {
         let flags = ["--listen", "127.0.0.1:1", "--health-listen=127.0.0.1:2", "--exact", "--pid", "7", "--pid", "8"];
-        let more = ["--exclude", "a", "--per-process=false", "--log-level", "debug", "--log-format", "json"];
+        let more = ["--interval", "2s", "--exclude", "a", "--per-process=false", "--log-level", "debug", "--log-format", "json"];
         let (layer, file) = run(&[&flags[..], &more[..]].concat()).into_layer();
         assert!(file.is_none());
         let config = Config::load(layer, None, []).unwrap();
         assert_eq!((config.listen.port(), config.health_listen.unwrap().port()), (1, 2));
+        assert_eq!(config.interval.as_secs(), 2);
         assert_eq!((config.exact, config.per_process, &config.pids[..]), (true, false, &[7, 8][..]));
         assert!(config.excludes.excludes("a", "/b"));
         assert_eq!(config.log_level.as_str(), "debug");

@@ -15,6 +15,7 @@ pub mod commands;
 pub mod config;
 pub mod discovery;
 pub mod export;
+pub mod goruntime;
 pub mod metrics;
 pub mod model;
 pub mod observer;

@@ -53,6 +53,8 @@ fn the_agent_counts_what_the_programs_count() {
         cell.run(&agent, seed.wrapping_add(index as u64 * 1000));
     }
 
+    let mismatch = agent.scrape_anew().sum("goroscope_agent_creation_mismatch_total", &[]);
+    assert_eq!(mismatch, Some(0), "memory and probes do not agree\n{}", agent.log());
     let table = table(&cells);
     println!("{table}");
     if let Some(path) = env::var_os("GOROSCOPE_RESULT_FILE") {
@@ -118,6 +120,9 @@ impl Cell {
 /// What is wrong with how a target is attached.
 fn attachment(agent: &Agent, target: &Target) -> Vec<String> {
     let Some(process) = agent.process(target.pid) else { return vec!["the agent does not know the process".into()] };
+    if process.0["runtime"].is_null() {
+        return vec![format!("memory is not read: {}", process.0["refusals"])];
+    }
     if !process.is_attached() || !process.refusals().is_empty() {
         return vec![format!("not attached whole: {}", process.0)];
     }

@@ -213,7 +213,7 @@ fn replicas_and_a_copy_are_counted_each() {
     let each = Agent::exact(&pids);
     let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
     let together = Agent::start(&["--exact", "--pid", &pids[0], "--pid", &pids[1], "--pid", &pids[2]]);
-    let sum = || agent::counts(&together.scrape(), &[("process", "replicated")]).unwrap();
+    let sum = || agent::counts(&together.scrape_anew(), &[("process", "replicated")]).unwrap();
 
     let (before, sum_before) = (targets.each_ref().map(|target| each.counts(target.pid)), sum());
     // All at once: their events must not be mixed up.
@@ -315,7 +315,7 @@ fn a_process_that_executes_another_program_is_observed_anew() {
     target.ready();
     agent.wait_attached(target.pid, "after-exec");
     let pid = target.pid.to_string();
-    let counts = || agent::counts(&agent.scrape(), &[("pid", &pid), ("process", "after-exec")]).unwrap();
+    let counts = || agent::counts(&agent.scrape_anew(), &[("pid", &pid), ("process", "after-exec")]).unwrap();
     let (before, own) = (counts(), target.go(77));
     assert!(!own.ambiguous, "the machine is too busy for this test");
     assert_eq!(risen(&before, &counts()), own.totals);

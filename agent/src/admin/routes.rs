@@ -4,18 +4,21 @@ use std::{fmt::Write, net::SocketAddr, sync::Arc};
 
 use axum::{
     Extension, Router,
-    extract::State,
+    extract::{Query, Request, State},
     http::{
         HeaderMap, HeaderValue, StatusCode,
         header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS},
     },
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
 
+use serde::Deserialize;
+
 use super::Reports;
 use crate::{
-    export::json,
+    export::{goroutines, json},
     metrics::{Metrics, OwnUsage, negotiate},
 };
 
@@ -25,7 +28,8 @@ const INDEX: &str = "goroscope: every Go process on this host\n
 /metrics          counters for Prometheus (OpenMetrics or text, as Accept says)
 /livez            200 while the agent answers
 /readyz           200 once every process found at start-up is attached or refused
-/debug/processes  JSON of every Go process, its counters, sites and refusals (from this host only)\n";
+/debug/processes  JSON of every Go process, its counters, sites and refusals (from this host only)
+/debug/goroutines JSON of their goroutines by go statement, state and wait; ?pid=PID for one (from this host only)\n";
 
 /// The other end of the connection.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +38,8 @@ pub(super) struct Peer(pub(super) SocketAddr);
 /// Everything.
 pub(super) fn all(reports: Reports, metrics: Arc<Metrics>) -> Router {
     let metrics = Router::new().route("/metrics", get(serve_metrics)).with_state((reports.clone(), metrics));
-    let debug = Router::new().route("/debug/processes", get(processes)).with_state(reports.clone());
+    let debug = Router::new().route("/debug/processes", get(processes)).route("/debug/goroutines", get(goroutines));
+    let debug = debug.layer(middleware::from_fn(this_host_only)).with_state(reports.clone());
     health(reports).route("/", get(|| async { text(StatusCode::OK, INDEX) })).merge(metrics).merge(debug)
 }
 
@@ -82,14 +87,33 @@ async fn readyz(State(reports): State<Reports>) -> Response {
     text(status, body)
 }
 
-async fn processes(State(reports): State<Reports>, Extension(Peer(peer)): Extension<Peer>, headers: HeaderMap) -> Response {
-    if let Err(why) = is_from_this_host(peer, &headers) {
-        return text(StatusCode::FORBIDDEN, why);
-    }
+async fn processes(State(reports): State<Reports>) -> Response {
     let Some(report) = reports.fresh().await else { return nothing_yet() };
-    match json::processes(&report) {
+    respond_json(json::processes(&report))
+}
+
+/// `?pid=PID`.
+#[derive(Deserialize)]
+struct Which {
+    pid: Option<u32>,
+}
+
+async fn goroutines(State(reports): State<Reports>, Query(Which { pid }): Query<Which>) -> Response {
+    let Some(report) = reports.fresh().await else { return nothing_yet() };
+    respond_json(goroutines::goroutines(&report, pid))
+}
+
+fn respond_json(body: Result<String, impl std::fmt::Display>) -> Response {
+    match body {
         Ok(body) => respond(StatusCode::OK, "application/json", body),
         Err(error) => failed(&error),
+    }
+}
+
+async fn this_host_only(Extension(Peer(peer)): Extension<Peer>, request: Request, next: Next) -> Response {
+    match is_from_this_host(peer, request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(why) => text(StatusCode::FORBIDDEN, why),
     }
 }
 

@@ -159,8 +159,10 @@ async fn debug_is_for_this_host_only() {
     let port = server.main.port();
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     assert_eq!(get(local, "/debug/processes").await.0, 200);
+    assert_eq!(get(local, "/debug/goroutines?pid=1").await, (200, "[]".to_owned()));
+    assert_eq!(get(local, "/debug/goroutines?pid=x").await.0, 400);
     for (host, expected) in [("localhost:1", 200), ("[::1]:1", 200), ("127.0.0.1", 200), ("evil.example:9640", 403), ("", 403)] {
-        let request = format!("GET /debug/processes HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let request = format!("GET /debug/goroutines HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         assert_eq!(split(&send(local, &request).await).0, expected, "{host}");
     }
     // Whoever connects to another address of this host comes from that address: to the server, a stranger.

@@ -7,8 +7,11 @@ use std::{
 
 use goroscope_abi::{Family, Kind};
 
-use super::sites::Names;
-use crate::model::{Count, GroupReport, Identity, Info};
+use super::{
+    runtime::{self, GaugeNames},
+    sites::Names,
+};
+use crate::model::{Count, GroupReport, Identity, Info, RuntimeCounters, RuntimeReading};
 
 /// How long the counters of a label set stay after its last process ended.
 const KEPT: Duration = Duration::from_secs(300);
@@ -18,8 +21,12 @@ const KEPT: Duration = Duration::from_secs(300);
 pub struct Totals {
     /// Events by kind: a kind that is not here is not counted.
     pub counts: BTreeMap<Kind, Count>,
+    /// Families whose sites are known: their events could all be found under a function.
+    pub sited: BTreeSet<Family>,
     /// Events by family and function, where the function is known.
     pub sites: BTreeMap<(Family, String), u64>,
+    /// What its memory has counted; none where it was never read.
+    pub runtime: Option<RuntimeCounters>,
 }
 
 impl Totals {
@@ -27,8 +34,12 @@ impl Totals {
         for (kind, count) in &other.counts {
             *self.counts.entry(*kind).or_default() += *count;
         }
+        self.sited.extend(&other.sited);
         for (site, count) in &other.sites {
             *self.sites.entry(site.clone()).or_default() += count;
+        }
+        if let Some(runtime) = &other.runtime {
+            runtime::add(self.runtime.get_or_insert_default(), runtime);
         }
     }
 }
@@ -42,6 +53,8 @@ pub struct Live<'a> {
     pub totals: &'a Totals,
     /// Share of events counted, by family.
     pub sampling_ratio: BTreeMap<Family, f64>,
+    /// What its memory said last.
+    pub reading: Option<&'a RuntimeReading>,
     /// Its info labels.
     pub info: Info,
 }
@@ -50,6 +63,7 @@ pub struct Live<'a> {
 struct Account {
     ended: Totals,
     names: BTreeMap<Family, Names>,
+    gauge_names: GaugeNames,
     /// When its last process was seen, ns.
     last_ns: u64,
 }
@@ -98,7 +112,7 @@ impl Account {
         let mut sites = BTreeMap::new();
         for family in Family::ALL {
             let of_family = |kind: &Kind| kind.family() == family && kind.has_site();
-            if !totals.counts.keys().any(of_family) {
+            if !totals.sited.contains(&family) || !totals.counts.keys().any(of_family) {
                 continue;
             }
             let total = totals.counts.iter().filter(|(kind, _)| of_family(kind)).map(|(_, count)| count.value).sum();
@@ -106,7 +120,10 @@ impl Account {
                 totals.sites.iter().filter(|((of, _), _)| *of == family).map(|((_, name), count)| (name.clone(), *count)).collect();
             sites.insert(family, self.names.entry(family).or_default().split(total, &counts));
         }
+        let readings: Vec<&RuntimeReading> = live.iter().filter_map(|process| process.reading).collect();
         GroupReport {
+            gauges: runtime::gauges(&readings, &mut self.gauge_names),
+            counters: totals.runtime,
             identity: identity.clone(),
             live: !live.is_empty(),
             counts: totals.counts,
@@ -127,11 +144,13 @@ mod tests {
         Totals {
             counts: [(Kind::GoroutineStart, Count::exact(starts)), (Kind::GoroutineExit, Count::exact(0))].into(),
             sites: sites.iter().map(|(name, count)| ((Family::Goroutine, (*name).to_owned()), *count)).collect(),
+            sited: [Family::Goroutine].into(),
+            runtime: None,
         }
     }
 
     fn live<'a>(identity: &'a Identity, totals: &'a Totals, ratio: f64) -> Live<'a> {
-        Live { identity, totals, sampling_ratio: [(Family::Goroutine, ratio)].into(), info: Info::default() }
+        Live { identity, totals, sampling_ratio: [(Family::Goroutine, ratio)].into(), reading: None, info: Info::default() }
     }
 
     #[test]

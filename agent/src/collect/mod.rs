@@ -4,6 +4,10 @@
 //! Knows no kernel map, no /proc, no sink.
 
 mod ledger;
+mod runtime;
 mod sites;
 
-pub use self::ledger::{Ledger, Live, Totals};
+pub use self::{
+    ledger::{Ledger, Live, Totals},
+    runtime::counters,
+};

@@ -7,6 +7,8 @@ pub enum Key {
     Listen,
     /// `health-listen`.
     HealthListen,
+    /// `interval`.
+    Interval,
     /// `exact`.
     Exact,
     /// `pid`.
@@ -26,8 +28,17 @@ pub(super) const PREFIX: &str = "GOROSCOPE_";
 
 impl Key {
     /// Every setting.
-    pub const ALL: [Self; 8] =
-        [Self::Listen, Self::HealthListen, Self::Exact, Self::Pid, Self::Exclude, Self::PerProcess, Self::LogLevel, Self::LogFormat];
+    pub const ALL: [Self; 9] = [
+        Self::Listen,
+        Self::HealthListen,
+        Self::Interval,
+        Self::Exact,
+        Self::Pid,
+        Self::Exclude,
+        Self::PerProcess,
+        Self::LogLevel,
+        Self::LogFormat,
+    ];
 
     /// As the file has it, and the flag behind `--`.
     #[must_use]
@@ -35,6 +46,7 @@ impl Key {
         match self {
             Self::Listen => "listen",
             Self::HealthListen => "health-listen",
+            Self::Interval => "interval",
             Self::Exact => "exact",
             Self::Pid => "pid",
             Self::Exclude => "exclude",
@@ -61,6 +73,7 @@ impl Key {
     pub const fn expects(self) -> &'static str {
         match self {
             Self::Listen | Self::HealthListen => "ADDRESS:PORT with a numeric address, such as 127.0.0.1:9640, 0.0.0.0:9640 or [::1]:9640",
+            Self::Interval => "a duration from 100ms to 1h, such as 5s, 500ms or 1m",
             Self::Exact | Self::PerProcess => "true or false",
             Self::Pid => "a process id, a number from 1",
             Self::Exclude => "a glob: of a name, such as 'kube*', or with a slash of a path, such as '/opt/vendor/**'",

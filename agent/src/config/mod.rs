@@ -12,7 +12,7 @@ mod key;
 mod parse;
 mod problem;
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 pub use self::{
     excludes::Excludes,
@@ -23,6 +23,8 @@ pub use self::{
 
 /// Where `/metrics` is served unless told otherwise: this host only.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:9640";
+/// How often memory is read unless told otherwise.
+pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 /// What is logged unless told otherwise.
 pub const DEFAULT_LOG_LEVEL: &str = "info";
 
@@ -33,6 +35,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where `/livez` and `/readyz` are served too; none: only at `listen`.
     pub health_listen: Option<SocketAddr>,
+    /// How often the memory of processes is read.
+    pub interval: Duration,
     /// Count every event: no windows, whatever it costs the processes.
     pub exact: bool,
     /// Only these processes; empty: all.
@@ -93,6 +97,7 @@ impl Config {
             listen,
             // Port 0 is another port each time.
             health_listen: health_listen.filter(|health| *health != listen || health.port() == 0),
+            interval: parse::one(Key::Interval, of(Key::Interval), problems, parse::duration).unwrap_or(DEFAULT_INTERVAL),
             exact: parse::one(Key::Exact, of(Key::Exact), problems, parse::boolean).unwrap_or_default(),
             pids: parse::list(Key::Pid, of(Key::Pid), problems, parse::pid),
             excludes: parse::list(Key::Exclude, of(Key::Exclude), problems, excludes::parse).into_iter().collect(),

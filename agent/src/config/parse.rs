@@ -1,6 +1,6 @@
 //! Texts to values: one function a kind of value, none when the text is not one.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use super::{Key, Problem, Setting};
 
@@ -64,6 +64,21 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
         "false" | "no" | "off" | "0" => Some(false),
         _ => None,
     }
+}
+
+/// A whole number of ms, s, m or h.
+pub(super) fn duration(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at_checked(digits)?;
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    let milliseconds = number.parse::<u64>().ok()?.checked_mul(unit_ms)?;
+    (100..=3_600_000).contains(&milliseconds).then(|| Duration::from_millis(milliseconds))
 }
 
 pub(super) fn pid(text: &str) -> Option<u32> {

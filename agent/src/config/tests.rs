@@ -59,6 +59,7 @@ fn every_key_is_read_from_every_source() {
     let values = [
         (Key::Listen, "[::1]:1"),
         (Key::HealthListen, "127.0.0.1:2"),
+        (Key::Interval, "500ms"),
         (Key::Exact, "yes"),
         (Key::Pid, "7"),
         (Key::Exclude, "a*"),

@@ -11,7 +11,7 @@ use std::{
 use goroscope_abi::Kind;
 use serde::Serialize;
 
-use crate::model::{Count, FamilyMode, FamilyReport, ProcessReport, Refusal, Report, SiteReport, Subject, TargetState};
+use crate::model::{Count, FamilyMode, FamilyReport, ProcessReport, Refusal, Report, RuntimeFigures, SiteReport, Subject, TargetState};
 
 /// The list as JSON text.
 ///
@@ -43,6 +43,26 @@ struct Process<'a> {
     families: BTreeMap<&'static str, Mode>,
     counters: BTreeMap<&'static str, Counter>,
     sites: Vec<Site<'a>>,
+    /// What its memory said last; null where it is not read.
+    runtime: Option<Runtime>,
+}
+
+/// A figure that the process' Go version does not keep is null.
+#[derive(Serialize)]
+struct Runtime {
+    /// RFC 3339, UTC.
+    read_at: String,
+    goroutines: u64,
+    system_goroutines: u64,
+    created: u64,
+    ended: u64,
+    gomaxprocs: u64,
+    threads: u64,
+    gc_cycles: u64,
+    heap_live_bytes: u64,
+    heap_goal_bytes: u64,
+    memory_limit_bytes: Option<u64>,
+    timers: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -97,6 +117,26 @@ impl<'a> From<&'a ProcessReport> for Process<'a> {
             families: report.families.iter().map(|(family, report)| (family.name(), Mode::from(report.mode))).collect(),
             counters: report.families.values().flat_map(counters).collect(),
             sites: report.sites.iter().map(Site::from).collect(),
+            runtime: report.runtime.as_ref().map(|runtime| Runtime::from(&runtime.figures)),
+        }
+    }
+}
+
+impl From<&RuntimeFigures> for Runtime {
+    fn from(figures: &RuntimeFigures) -> Self {
+        Self {
+            read_at: rfc3339(figures.taken_at),
+            goroutines: figures.goroutines,
+            system_goroutines: figures.system_goroutines,
+            created: figures.created,
+            ended: figures.ended,
+            gomaxprocs: figures.gomaxprocs,
+            threads: figures.threads,
+            gc_cycles: figures.gc_cycles,
+            heap_live_bytes: figures.heap_live,
+            heap_goal_bytes: figures.heap_goal,
+            memory_limit_bytes: figures.memory_limit,
+            timers: figures.timers,
         }
     }
 }
@@ -147,7 +187,7 @@ const fn counter_name(kind: Kind) -> &'static str {
 }
 
 /// `2026-11-21T11:50:28.250Z`. What is before 1970 is shown as 1970.
-fn rfc3339(time: SystemTime) -> String {
+pub(super) fn rfc3339(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let (days, seconds) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
     let (year, month, day) = date(days);
@@ -191,6 +231,7 @@ mod tests {
             refusals: vec![Refusal { subject: Subject::All, reason: "go_version", detail: "go1.99".into() }],
             families: BTreeMap::new(),
             sites: Vec::new(),
+            runtime: None,
         }
     }
 
@@ -231,13 +272,14 @@ mod tests {
                     "goroutine_starts": {"value": 7, "low": 7, "high": 7},
                     "map_writes_faststr": {"value": 1000, "low": 900, "high": 1100}
                 },
-                "sites": [{"family": "goroutine", "function": "main.main", "file": "/src/main.go", "line": 12, "count": 7}]
+                "sites": [{"family": "goroutine", "function": "main.main", "file": "/src/main.go", "line": 12, "count": 7}],
+                "runtime": null
             },
             {
                 "pid": 30, "process": "odd\n\"", "exe": "/odd", "go_version": "", "build_id": "", "module": "", "module_version": "",
                 "state": "refused", "attached_at": null,
                 "refusals": [{"family": null, "reason": "go_version", "detail": "go1.99"}],
-                "families": {}, "counters": {}, "sites": []
+                "families": {}, "counters": {}, "sites": [], "runtime": null
             }
         ]);
         assert_eq!(json, expected);

@@ -2,4 +2,5 @@
 //!
 //! In: a [`crate::model::Report`]. Out: bytes. Must not know: who asks for them.
 
+pub mod goroutines;
 pub mod json;

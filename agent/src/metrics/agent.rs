@@ -25,6 +25,15 @@ static EVENTS_LOST: Descriptor = Descriptor::counter(
     "What the kernel side could not keep, by reason: counters_full (hits of a new process are not counted), sites_full and site_unread \
      (hits count in the total and in other, not under their site), processes_full, records_full (the agent scans /proc again).",
 );
+static CREATION_MISMATCH: Descriptor = Descriptor::counter(
+    "goroscope_agent_creation_mismatch_total",
+    "Goroutine creations that probes and memory did not agree on, of intervals at whose ends both could be read at rest. Above 0, one of \
+     both counts wrongly.",
+);
+static MEMORY_FAILURES: Descriptor = Descriptor::counter(
+    "goroscope_agent_memory_read_failures_total",
+    "Readings of a process' memory that were given up, by reason; the numbers of the reading before stay.",
+);
 static MAP_ENTRIES: Descriptor =
     Descriptor::gauge("goroscope_agent_bpf_map_entries", "Entries in use of a BPF map of the agent. At the maximum, new ones are lost.");
 static MAP_MAX_ENTRIES: Descriptor =
@@ -44,8 +53,19 @@ static BUILD: Descriptor =
 
 /// Every family of this room.
 #[cfg(test)]
-pub(super) static ALL: [&Descriptor; 9] =
-    [&PROCESSES, &EXECUTABLES, &ATTACH_FAILURES, &EVENTS_LOST, &MAP_ENTRIES, &MAP_MAX_ENTRIES, &COLLECT_DURATION, &LAST_COLLECT, &BUILD];
+pub(super) static ALL: [&Descriptor; 11] = [
+    &PROCESSES,
+    &EXECUTABLES,
+    &ATTACH_FAILURES,
+    &EVENTS_LOST,
+    &CREATION_MISMATCH,
+    &MEMORY_FAILURES,
+    &MAP_ENTRIES,
+    &MAP_MAX_ENTRIES,
+    &COLLECT_DURATION,
+    &LAST_COLLECT,
+    &BUILD,
+];
 
 /// States that are always told, so that a query has its 0.
 const STATES: [&str; 2] = ["attached", "refused"];
@@ -66,6 +86,8 @@ pub(super) fn add(families: &mut Families, agent: &AgentReport, taken_at: System
         push(&MAP_ENTRIES, "map", map, *used);
         push(&MAP_MAX_ENTRIES, "map", map, *max);
     }
+    agent.memory_failures.iter().for_each(|(reason, count)| push(&MEMORY_FAILURES, "reason", reason, *count));
+    families.push(&CREATION_MISMATCH, Labels::default(), Value::Count(agent.creation_mismatch));
     families.push(&EXECUTABLES, Labels::default(), Value::Count(*executables));
     families.push(&COLLECT_DURATION, Labels::default(), Value::Float(collect_duration.as_secs_f64()));
     let taken_at = taken_at.duration_since(UNIX_EPOCH).unwrap_or_default();

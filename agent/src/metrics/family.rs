@@ -6,6 +6,7 @@
 use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use super::label;
+use crate::model::Histogram;
 
 /// A label. The value is clean (see [`label::clean`]).
 pub(super) type Label = (&'static str, Arc<str>);
@@ -17,6 +18,8 @@ pub(super) enum Type {
     Counter,
     /// Rises and falls.
     Gauge,
+    /// How many observations there were up to each bound.
+    Histogram,
     /// Always 1: the labels are the news.
     Info,
 }
@@ -28,6 +31,8 @@ pub(super) enum Merge {
     Sum,
     /// The smaller one stays.
     Min,
+    /// The larger one stays.
+    Max,
     /// One of them stays: they are equal.
     Same,
 }
@@ -58,6 +63,11 @@ impl Descriptor {
         Self { name, kind: Type::Gauge, unit: None, merge: Merge::Sum, help }
     }
 
+    /// A histogram; its samples add `_bucket`, `_sum` and `_count` to the name.
+    pub(super) const fn histogram(name: &'static str, help: &'static str) -> Self {
+        Self { name, kind: Type::Histogram, unit: None, merge: Merge::Sum, help }
+    }
+
     /// An info; `name` ends in `_info`.
     pub(super) const fn info(name: &'static str, help: &'static str) -> Self {
         Self { name, kind: Type::Info, unit: None, merge: Merge::Same, help }
@@ -80,7 +90,7 @@ impl Descriptor {
         let base = match self.kind {
             Type::Counter => self.name.strip_suffix("_total"),
             Type::Info => self.name.strip_suffix("_info"),
-            Type::Gauge => None,
+            Type::Gauge | Type::Histogram => None,
         }
         .unwrap_or(self.name);
         self.unit.and_then(|unit| base.strip_suffix(unit)?.strip_suffix('_')).unwrap_or(base)
@@ -119,13 +129,15 @@ impl Labels {
     }
 }
 
-/// A number. Never NaN or infinite.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// A number, never NaN or infinite; or many.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
     /// A number of things.
     Count(u64),
     /// Seconds, shares.
     Float(f64),
+    /// Observations by size.
+    Histogram(Histogram),
 }
 
 impl Value {
@@ -134,10 +146,24 @@ impl Value {
             (first, _, Merge::Same) => first,
             (Self::Count(a), Self::Count(b), Merge::Sum) => Self::Count(a.saturating_add(b)),
             (Self::Count(a), Self::Count(b), Merge::Min) => Self::Count(a.min(b)),
+            (Self::Count(a), Self::Count(b), Merge::Max) => Self::Count(a.max(b)),
+            (Self::Float(a), Self::Float(b), Merge::Max) => Self::Float(a.max(b)),
+            (Self::Histogram(mut a), Self::Histogram(b), _) => {
+                a.add(&b);
+                Self::Histogram(a)
+            }
             (Self::Float(a), Self::Float(b), Merge::Sum) => Self::Float(a + b),
             (Self::Float(a), Self::Float(b), Merge::Min) => Self::Float(a.min(b)),
             // One family is always filled with one of both.
-            (first @ (Self::Count(_) | Self::Float(_)), _, _) => first,
+            (first, _, _) => first,
+        }
+    }
+
+    /// How many series it is.
+    pub(super) fn series(&self) -> usize {
+        match self {
+            Self::Count(_) | Self::Float(_) => 1,
+            Self::Histogram(histogram) => histogram.buckets().len() + 2,
         }
     }
 }
@@ -180,7 +206,7 @@ impl Family {
         self.samples.dedup_by(|later, kept| {
             let same = later.labels == kept.labels;
             if same {
-                kept.value = kept.value.merged(later.value, merge);
+                kept.value = std::mem::replace(&mut kept.value, Value::Count(0)).merged(later.value.clone(), merge);
             }
             same
         });

@@ -13,17 +13,20 @@ pub(super) enum Detail {
     Totals,
     /// Info and refusals.
     Info,
+    /// Goroutines by what they wait for.
+    Waits,
     /// Series by site.
     Sites,
 }
 
 impl Detail {
-    const ALL: [Self; 3] = [Self::Totals, Self::Info, Self::Sites];
+    const ALL: [Self; 4] = [Self::Totals, Self::Info, Self::Waits, Self::Sites];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Totals => "totals",
             Self::Info => "info",
+            Self::Waits => "waits",
             Self::Sites => "sites",
         }
     }
@@ -46,7 +49,7 @@ pub(super) static SERIES_LIMIT: Descriptor = Descriptor::gauge(
 );
 pub(super) static SERIES_DROPPED: Descriptor = Descriptor::counter(
     "goroscope_agent_series_dropped_total",
-    "Series left out of pages because of the series limit, by detail: sites go first, then info (process_info, refusals), \
+    "Series left out of pages because of the series limit, by detail: sites go first, then waits, then info (process_info, refusals), \
      then whole processes (totals). Each scrape adds what it left out, so any rise means that pages are incomplete.",
 );
 
@@ -69,12 +72,13 @@ impl Limiter {
         let mut room = self.limit;
         let mut full = false;
         for chunk in chunks {
-            full |= chunk.samples.len() > room;
+            let series = chunk.samples.iter().map(|(_, sample)| sample.value.series()).sum();
+            full |= series > room;
             if full {
-                self.count_dropped(chunk.detail, chunk.samples.len());
+                self.count_dropped(chunk.detail, series);
                 continue;
             }
-            room -= chunk.samples.len();
+            room -= series;
             for (descriptor, sample) in chunk.samples {
                 families.push(descriptor, sample.labels, sample.value);
             }

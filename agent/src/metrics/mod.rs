@@ -14,6 +14,7 @@ mod limit;
 mod negotiate;
 mod openmetrics;
 mod own;
+mod runtime;
 #[cfg(test)]
 mod tests;
 mod text;

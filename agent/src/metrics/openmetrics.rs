@@ -42,6 +42,7 @@ const fn metric_type(descriptor: &Descriptor) -> MetricType {
     match descriptor.kind {
         Type::Counter => MetricType::Counter,
         Type::Gauge => MetricType::Gauge,
+        Type::Histogram => MetricType::Histogram,
         Type::Info => MetricType::Info,
     }
 }
@@ -52,18 +53,21 @@ fn encode_sample(family: &mut MetricEncoder<'_>, descriptor: &Descriptor, Sample
     }
     // A family without labels would be written with `{}`: right, but not what people expect.
     if labels.is_empty() {
-        encode_value(family, descriptor.kind, *value)
+        encode_value(family, descriptor.kind, value)
     } else {
-        encode_value(&mut family.encode_family(labels)?, descriptor.kind, *value)
+        encode_value(&mut family.encode_family(labels)?, descriptor.kind, value)
     }
 }
 
-fn encode_value(encoder: &mut MetricEncoder<'_>, kind: Type, value: Value) -> fmt::Result {
+fn encode_value(encoder: &mut MetricEncoder<'_>, kind: Type, value: &Value) -> fmt::Result {
     match (kind, value) {
-        (Type::Counter, Value::Count(count)) => encoder.encode_counter::<NoLabelSet, u64, u64>(&count, None),
-        (Type::Counter, Value::Float(float)) => encoder.encode_counter::<NoLabelSet, f64, f64>(&float, None),
-        (_, Value::Count(count)) => encoder.encode_gauge(&count),
-        (_, Value::Float(float)) => encoder.encode_gauge(&float),
+        (Type::Counter, Value::Count(count)) => encoder.encode_counter::<NoLabelSet, u64, u64>(count, None),
+        (Type::Counter, Value::Float(float)) => encoder.encode_counter::<NoLabelSet, f64, f64>(float, None),
+        (_, Value::Count(count)) => encoder.encode_gauge(count),
+        (_, Value::Float(float)) => encoder.encode_gauge(float),
+        (_, Value::Histogram(histogram)) => {
+            encoder.encode_histogram::<NoLabelSet>(histogram.sum(), histogram.count(), histogram.buckets(), None)
+        }
     }
 }
 

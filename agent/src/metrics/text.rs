@@ -5,7 +5,8 @@
 
 use std::fmt::{self, Write};
 
-use super::family::{Family, Sample, Type, Value};
+use super::family::{Family, Labels, Sample, Type, Value};
+use crate::model::Histogram;
 
 /// The page.
 pub(super) fn render(families: &[Family]) -> Result<String, fmt::Error> {
@@ -14,6 +15,7 @@ pub(super) fn render(families: &[Family]) -> Result<String, fmt::Error> {
         let kind = match descriptor.kind {
             Type::Counter => "counter",
             Type::Gauge | Type::Info => "gauge",
+            Type::Histogram => "histogram",
         };
         writeln!(page, "# HELP {} {}", descriptor.name, descriptor.help)?;
         writeln!(page, "# TYPE {} {kind}", descriptor.name)?;
@@ -25,20 +27,40 @@ pub(super) fn render(families: &[Family]) -> Result<String, fmt::Error> {
 }
 
 fn write_sample(page: &mut String, name: &str, Sample { labels, value }: &Sample) -> fmt::Result {
+    match value {
+        Value::Count(count) => write_line(page, name, labels, None, count),
+        Value::Float(float) => write_line(page, name, labels, None, float),
+        Value::Histogram(histogram) => write_histogram(page, name, labels, histogram),
+    }
+}
+
+fn write_histogram(page: &mut String, name: &str, labels: &Labels, histogram: &Histogram) -> fmt::Result {
+    let mut cumulative = 0u64;
+    for (bound, count) in histogram.buckets() {
+        cumulative = cumulative.saturating_add(*count);
+        let bound = if bound.is_finite() { bound.to_string() } else { "+Inf".to_owned() };
+        write_line(page, &format!("{name}_bucket"), labels, Some(&bound), cumulative)?;
+    }
+    write_line(page, &format!("{name}_sum"), labels, None, histogram.sum())?;
+    write_line(page, &format!("{name}_count"), labels, None, histogram.count())
+}
+
+fn write_line(page: &mut String, name: &str, labels: &Labels, bound: Option<&str>, value: impl fmt::Display) -> fmt::Result {
     page.push_str(name);
-    if !labels.is_empty() {
-        for (i, (label, value)) in labels.iter().enumerate() {
-            page.push(if i == 0 { '{' } else { ',' });
-            write!(page, "{label}=\"")?;
-            write_escaped(page, value);
-            page.push('"');
-        }
+    // In the order in which `prometheus-client` writes them.
+    let all = bound.map(|bound| ("le", bound)).into_iter().chain(labels.iter());
+    let mut open = '{';
+    for (label, value) in all {
+        page.push(open);
+        write!(page, "{label}=\"")?;
+        write_escaped(page, value);
+        page.push('"');
+        open = ',';
+    }
+    if open == ',' {
         page.push('}');
     }
-    match value {
-        Value::Count(count) => writeln!(page, " {count}"),
-        Value::Float(float) => writeln!(page, " {float}"),
-    }
+    writeln!(page, " {value}")
 }
 
 fn write_escaped(page: &mut String, value: &str) {

@@ -12,18 +12,20 @@ use super::{
     family::{Descriptor, Label, Labels, Merge, Sample, Value},
     label,
     limit::{Chunk, Detail},
+    runtime,
 };
 use crate::model::{GroupReport, Identity, Report, Sites};
 
 static GOROUTINE_STARTS: Descriptor = Descriptor::counter(
     "goroscope_goroutine_starts_total",
-    "Goroutines started: calls of runtime.newproc1, the runtime's own goroutines and coroutines included, counted from the moment \
-     that the process was attached. Exact, or an estimate where goroscope_sampling_ratio is below 1.",
+    "Goroutines created, the runtime's own and coroutines included. Where memory is read: since the process started, exact, as of \
+     goroscope_last_read_timestamp_seconds. Else: calls of runtime.newproc1 from the moment that the process was attached, an estimate \
+     where goroscope_sampling_ratio is below 1.",
 );
 static GOROUTINE_EXITS: Descriptor = Descriptor::counter(
     "goroscope_goroutine_exits_total",
-    "Goroutines ended, counted from the moment that the process was attached. Starts that keep running away from exits are a leak. \
-     Exact, or an estimate where goroscope_sampling_ratio is below 1.",
+    "Goroutines ended. Where memory is read: since the process started, exact, as of goroscope_last_read_timestamp_seconds. Else: from \
+     the moment that the process was attached, an estimate where goroscope_sampling_ratio is below 1.",
 );
 static MAP_WRITES: Descriptor = Descriptor::counter(
     "goroscope_map_writes_total",
@@ -66,8 +68,8 @@ static SLEEPS: Descriptor = Descriptor::counter(
 );
 static GOROUTINE_STARTS_BY_SITE: Descriptor = Descriptor::counter(
     "goroscope_goroutine_starts_by_site_total",
-    "goroscope_goroutine_starts_total by the function that holds the go statement: the busiest 20 by name, the rest as other. The sum \
-     over created_by is the total.",
+    "goroscope_goroutine_starts_total by the function that holds the go statement, as probes saw it: the busiest 20 by name, the rest as \
+     other, also what was created before the probes were on. The sum over created_by is the total.",
 );
 static MAP_WRITES_BY_SITE: Descriptor = Descriptor::counter(
     "goroscope_map_writes_by_site_total",
@@ -153,6 +155,7 @@ pub(super) fn chunks(report: &Report) -> Vec<Chunk> {
         let labels = identity_labels(&group.identity);
         chunks.push(totals(group, &labels));
         chunks.push(info(group, &labels));
+        chunks.extend(runtime::chunks(group, &labels));
         chunks.extend(group.sites.iter().map(|(family, sites)| by_sites(*family, sites, &labels)));
     }
     chunks.push(refusals(report));

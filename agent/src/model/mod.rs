@@ -1,5 +1,6 @@
 //! The nouns on the arrows: what rooms hand to each other. Knows no room, no kernel, no sink.
 
+pub mod census;
 pub mod executable;
 pub mod features;
 pub mod figures;
@@ -14,6 +15,7 @@ pub mod target;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use census::{CensusReport, GoroutineGroup};
 pub use executable::{Executable, ExecutableId, Inode};
 pub use features::{Feature, Features};
 pub use figures::RuntimeFigures;
@@ -22,6 +24,9 @@ pub use histogram::Histogram;
 pub use memory::{Memory, MemoryError, Read};
 pub use plan::{Probe, ProbePlan, Refusal, Subject};
 pub use proof::{Proof, Waiter};
-pub use report::{AgentReport, Count, FamilyMode, FamilyReport, GroupReport, Info, ProcessReport, Report, SiteReport, Sites, TargetState};
+pub use report::{
+    AgentReport, Count, FamilyMode, FamilyReport, GroupReport, Info, ProcessReport, Report, RuntimeCounters, RuntimeGauges, RuntimeReading,
+    SiteReport, Sites, TargetState,
+};
 pub use site::Site;
 pub use target::{Identity, RuntimeAddress, Slot, Target};

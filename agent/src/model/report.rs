@@ -8,7 +8,7 @@ use std::{
 
 use goroscope_abi::{Family, Kind};
 
-use super::{Identity, Refusal};
+use super::{CensusReport, Histogram, Identity, Refusal, RuntimeFigures};
 
 /// A number of events, with the interval that holds the truth. Exact when the interval is a point.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,6 +127,69 @@ pub struct ProcessReport {
     pub families: BTreeMap<Family, FamilyReport>,
     /// Sites, most events first.
     pub sites: Vec<SiteReport>,
+    /// What its memory said last; none where it is not read.
+    pub runtime: Option<RuntimeReading>,
+}
+
+/// What the memory of one process said at one instant.
+#[derive(Clone, Debug)]
+pub struct RuntimeReading {
+    /// Figures.
+    pub figures: RuntimeFigures,
+    /// Goroutines; older than the figures where there are so many that counting them costs too much to do it each time.
+    pub census: Arc<CensusReport>,
+}
+
+/// What the memory of the live processes of a label set says, added up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuntimeGauges {
+    /// When the oldest of the readings was taken.
+    pub read_at: SystemTime,
+    /// See [`RuntimeFigures::goroutines`].
+    pub goroutines: u64,
+    /// See [`RuntimeFigures::system_goroutines`].
+    pub system_goroutines: u64,
+    /// By state, the runtime's own included.
+    pub by_state: BTreeMap<&'static str, u64>,
+    /// Those that wait, by what for.
+    pub waiting: BTreeMap<&'static str, u64>,
+    /// By the function that holds the `go` statement.
+    pub by_site: Sites,
+    /// The largest of them.
+    pub gomaxprocs: u64,
+    /// See [`RuntimeFigures::threads`].
+    pub threads: u64,
+    /// The largest of them.
+    pub gogc: Option<u64>,
+    /// See [`RuntimeFigures::heap_goal`].
+    pub heap_goal: u64,
+    /// See [`RuntimeFigures::heap_live`].
+    pub heap_live: u64,
+    /// The largest of them.
+    pub memory_limit: Option<u64>,
+    /// See [`RuntimeFigures::stack_bytes`].
+    pub stack_bytes: Option<u64>,
+    /// See [`RuntimeFigures::other_bytes`].
+    pub other_bytes: Option<u64>,
+    /// See [`RuntimeFigures::timers`].
+    pub timers: Option<u64>,
+}
+
+/// What only rises of what memory says: added up over the processes of a label set, and kept as long as its counters are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RuntimeCounters {
+    /// See [`RuntimeFigures::gc_cycles`].
+    pub gc_cycles: u64,
+    /// See [`RuntimeFigures::gc_pauses`].
+    pub gc_pauses: Option<Histogram>,
+    /// See [`RuntimeFigures::allocated_bytes`].
+    pub allocated_bytes: Option<u64>,
+    /// See [`RuntimeFigures::allocations`].
+    pub allocations: Option<u64>,
+    /// See [`RuntimeFigures::schedule_latency`].
+    pub schedule_latency: Option<Histogram>,
+    /// See [`RuntimeFigures::mutex_wait_ns`].
+    pub mutex_wait_ns: Option<u64>,
 }
 
 /// Named sites of one family of one label set: their sum plus `other` is the family's total at this instant.
@@ -151,6 +214,10 @@ pub struct GroupReport {
     pub sampling_ratio: BTreeMap<Family, f64>,
     /// Sites by family.
     pub sites: BTreeMap<Family, Sites>,
+    /// What memory says now; none where no live process is read.
+    pub gauges: Option<RuntimeGauges>,
+    /// What memory has counted; none where no process was ever read.
+    pub counters: Option<RuntimeCounters>,
     /// One entry for each distinct set of info labels of its live processes.
     pub info: Vec<Info>,
 }
@@ -177,6 +244,10 @@ pub struct AgentReport {
     pub refusals: BTreeMap<(String, &'static str, &'static str), u64>,
     /// Attach failures since start, by reason.
     pub attach_failures: BTreeMap<&'static str, u64>,
+    /// Creations that probes and memory did not agree on, since start.
+    pub creation_mismatch: u64,
+    /// Readings of memory that were given up, since start, by reason.
+    pub memory_failures: BTreeMap<&'static str, u64>,
     /// Kernel-side drops since start, by name ([`goroscope_abi::Drop::name`]).
     pub lost: BTreeMap<&'static str, u64>,
     /// Entries in use and room, by BPF map.

@@ -10,13 +10,14 @@ use super::{
     attachment::{Attachment, State},
     clock,
     finder::{Found, Job},
+    reader::{Subject, Task},
     switcher::Command,
-    watched::{Reading, Watched},
+    watched::{Memory, Reading, Watched},
 };
 use crate::{
     analysis::{Sameness, same_file},
     discovery::Listed,
-    model::{Executable, ProbePlan, Refusal, Slot, Subject, Target},
+    model::{self, Executable, ProbePlan, Refusal, Slot, Target},
     tracer,
 };
 
@@ -43,16 +44,18 @@ impl Observer {
             return;
         }
         let Found { target, listed, executable } = found;
+        let known = executable.as_ref().ok().map(|(executable, _)| Arc::clone(executable));
         let slot = match executable {
             Ok((executable, plan)) if !plan.families.is_empty() => self.attachment(&executable, &plan, (&target, listed)),
             Ok((_, plan)) => Err(plan.refusals.first().cloned().unwrap_or(Refusal {
-                subject: Subject::All,
+                subject: model::Subject::All,
                 reason: "nothing_to_attach",
                 detail: String::new(),
             })),
             Err(refusal) => Err(refusal),
         };
-        let mut watched = Watched::new(target, listed, slot);
+        let mut watched = Watched::new(target, listed, known, slot);
+        self.read_memory(&mut watched);
         match &watched.slot {
             Ok(slot) => self.register(*slot, &mut watched),
             Err(refusal) => {
@@ -63,6 +66,26 @@ impl Observer {
         // It may have ended before it was known.
         watched.ended_ns = watched.ended_ns.or_else(|| self.orphans.remove(&key));
         self.watched.insert(key, watched);
+    }
+
+    /// Has the process' memory read from now on.
+    fn read_memory(&mut self, watched: &mut Watched) {
+        let Some(executable) = &watched.executable else { return };
+        match &executable.binary.runtime {
+            Ok(facts) => {
+                let (key, load_bias) = (watched.target.key, watched.target.load_bias);
+                if let Some(starting) = &mut self.starting {
+                    starting.reading.insert(key);
+                }
+                let subject = Subject { key, listed: watched.listed, executable: Arc::clone(executable), facts: *facts, load_bias };
+                let _ = self.tasks.send(Task::Watch(Box::new(subject)));
+            }
+            Err(refusal) => {
+                let refusal = Refusal { subject: model::Subject::Memory, reason: refusal.reason(), detail: refusal.to_string() };
+                info!(pid = watched.target.pid(), process = %watched.target.identity.process, %refusal, "memory is not read");
+                watched.memory = Memory::Refused(refusal);
+            }
+        }
     }
 
     /// Whether an executable may be one that is being attached, under another device.
@@ -115,14 +138,18 @@ impl Observer {
         if let Some(attachment) = same {
             return Ok(attachment.slot);
         }
+        if self.maps.slots() == 0 {
+            let detail = "this host does not take the kernel side (goroscope doctor says why)".to_owned();
+            return Err(Refusal { subject: model::Subject::All, reason: "no_kernel_side", detail });
+        }
         let slot = (1..self.maps.slots()).map(Slot).find(|slot| !self.attachments.contains_key(slot)).ok_or_else(|| Refusal {
-            subject: Subject::All,
+            subject: model::Subject::All,
             reason: "executables_full",
             detail: format!("{} executables are attached already", self.attachments.len()),
         })?;
         let attachment = Attachment::new(slot, Arc::clone(executable), Arc::clone(plan), (target.clone(), listed));
         self.maps.describe(slot, &attachment.description()).map_err(|error| Refusal {
-            subject: Subject::All,
+            subject: model::Subject::All,
             reason: "attach_failed",
             detail: error.to_string(),
         })?;

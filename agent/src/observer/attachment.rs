@@ -8,7 +8,7 @@ use std::{
 
 use goroscope_abi::{Family, TextRange};
 
-use super::switcher::Site;
+use super::{clock, switcher::Site};
 use crate::{
     budget::Schedule,
     discovery::Listed,
@@ -59,6 +59,8 @@ pub(super) struct Attachment {
     pub(super) pending: BTreeSet<Family>,
     /// When the last of its probes went on.
     pub(super) attached_at: SystemTime,
+    /// When the probes of each family were last put on: CLOCK_MONOTONIC, ns.
+    exact_since: BTreeMap<Family, u64>,
     /// What could not be attached though it was planned.
     pub(super) failures: Vec<Refusal>,
     /// When its last process ended, ns; none while one lives.
@@ -79,6 +81,7 @@ impl Attachment {
             families,
             pending,
             attached_at: SystemTime::now(),
+            exact_since: BTreeMap::new(),
             failures: Vec::new(),
             idle_since_ns: None,
         }
@@ -86,10 +89,19 @@ impl Attachment {
 
     /// A family's probes are on, or cannot be.
     pub(super) fn settle(&mut self, family: Family, state: State) {
+        if matches!(state, State::Exact) {
+            self.exact_since.insert(family, clock());
+        }
         self.families.insert(family, state);
         if self.pending.remove(&family) && self.pending.is_empty() {
             self.attached_at = SystemTime::now();
         }
+    }
+
+    /// Since when every hit of a family counts, ns; none while it does not.
+    pub(super) fn exact_since(&self, family: Family) -> Option<u64> {
+        let exact = matches!(self.families.get(&family), Some(State::Exact)) && !self.pending.contains(&family);
+        exact.then(|| self.exact_since.get(&family).copied()).flatten()
     }
 
     /// Where the probes of a family go.

@@ -1,5 +1,7 @@
 //! Processes that go: read for the last time, booked, forgotten; executables without a process come off.
 
+use std::sync::Arc;
+
 use goroscope_abi::ProcessKey;
 use tracing::debug;
 
@@ -7,6 +9,7 @@ use super::{
     BURIALS, IDLE, Observer, SETTLE,
     attachment::{Attachment, State},
     nanos,
+    reader::Task,
     switcher::Command,
     watched::{Reading, Watched},
 };
@@ -69,13 +72,13 @@ impl Observer {
             return;
         }
         let reading = Reading { hits: hits.unwrap_or_default(), sites };
-        if let Some(attachment) = watched.slot.as_ref().ok().and_then(|slot| self.attachments.get(slot)) {
-            let (totals, _) = watched.totals(attachment, &reading, now);
-            self.ledger.end(&watched.target.identity, &totals, now);
-        }
+        let attachment = watched.slot.as_ref().ok().and_then(|slot| self.attachments.get(slot));
+        let totals = watched.last_totals(attachment, &reading, now);
+        self.ledger.end(&watched.target.identity, &totals, now);
         self.maps.forget(&key, &reading.sites);
         let slot = watched.slot.clone();
         self.watched.remove(&key);
+        let _ = self.tasks.send(Task::Forget(key));
         if let Ok(slot) = slot {
             self.note_idle(slot, now);
         }
@@ -94,8 +97,8 @@ impl Observer {
                 }
                 identity.pid = self.scope.per_process.then_some(key.tgid);
                 let target = Target { key, identity, load_bias: reading.hits.bias, ..example.clone() };
-                let watched = Watched::new(target, *listed, Ok(attachment.slot));
-                let (totals, _) = watched.totals(attachment, &reading, now);
+                let watched = Watched::new(target, *listed, Some(Arc::clone(&attachment.executable)), Ok(attachment.slot));
+                let totals = watched.last_totals(Some(attachment), &reading, now);
                 self.ledger.end(&watched.target.identity, &totals, now);
             }
             // Perf links (before Linux 6.6) have no cookies: nobody knows what it was.

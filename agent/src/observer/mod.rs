@@ -14,6 +14,8 @@ mod arrivals;
 mod attachment;
 mod departures;
 mod finder;
+mod reader;
+mod readings;
 mod report;
 mod switcher;
 mod watched;
@@ -35,6 +37,7 @@ use tracing::{debug, info, warn};
 use self::{
     attachment::{Attachment, State},
     finder::{Finder, Found, Job},
+    reader::{Reader, Reading, Task},
     switcher::{Command, Reply},
     watched::Watched,
 };
@@ -42,6 +45,7 @@ use crate::{
     collect::Ledger,
     config::Excludes,
     discovery::{Life, ProcRoot},
+    goruntime::RuntimeError,
     model::{Report, Slot},
     tracer::{Maps, Record, Records, Tracer},
 };
@@ -76,6 +80,8 @@ pub struct Scope {
     pub per_process: bool,
     /// Every event is counted, whatever it costs.
     pub exact: bool,
+    /// How often memory is read.
+    pub interval: Duration,
 }
 
 impl Scope {
@@ -99,6 +105,10 @@ enum Event {
     /// All of /proc was looked at.
     Scanned,
     Switched(Reply),
+    /// The memory of a process was read.
+    Read(ProcessKey, Box<Reading>),
+    /// It could not be.
+    NotRead(ProcessKey, RuntimeError),
     /// Somebody wants to know.
     Report(tokio::sync::oneshot::Sender<Arc<Report>>),
     /// Detach everything and attach it again.
@@ -141,9 +151,14 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
     let finder = Finder::new(ProcRoot::default(), scope.clone(), Arc::clone(&maps), events.clone());
     spawn("finder", move || finder.run(&job_inbox));
     let (switch_maps, switch_events) = (Arc::clone(&maps), events.clone());
-    let switcher = spawn("switcher", move || switcher::run(switch, &switch_maps, &command_inbox, &switch_events));
+    let switcher = switch.map(|switch| spawn("switcher", move || switcher::run(switch, &switch_maps, &command_inbox, &switch_events)));
+    let (tasks, task_inbox) = channel();
+    let reader = Reader::new(ProcRoot::default(), Arc::clone(&maps), scope.interval, events.clone());
+    spawn("reader", move || reader.run(&task_inbox));
     let record_events = events.clone();
-    spawn("records", move || pump(records, &record_events));
+    if let Some(records) = records {
+        spawn("records", move || pump(records, &record_events));
+    }
 
     let observer = Observer {
         root: ProcRoot::default(),
@@ -153,6 +168,9 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
         losses,
         jobs,
         commands,
+        tasks,
+        mismatch: 0,
+        memory_failures: BTreeMap::new(),
         attachments: BTreeMap::new(),
         watched: BTreeMap::new(),
         orphans: HashMap::new(),
@@ -169,7 +187,9 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
     };
     let thread = spawn("observer", move || {
         observer.run(&inbox);
-        let _ = switcher.join();
+        if let Some(switcher) = switcher {
+            let _ = switcher.join();
+        }
     });
     (Handle(events), thread)
 }
@@ -204,6 +224,8 @@ struct Starting {
     scanned: bool,
     /// What is still being attached.
     attaching: BTreeSet<(Slot, Family)>,
+    /// Whose memory has not been read yet.
+    reading: BTreeSet<ProcessKey>,
 }
 
 struct Observer {
@@ -215,6 +237,10 @@ struct Observer {
     losses: Vec<String>,
     jobs: Sender<Job>,
     commands: Sender<Command>,
+    tasks: Sender<Task>,
+    /// Creations that probes and memory did not agree on.
+    mismatch: u64,
+    memory_failures: BTreeMap<&'static str, u64>,
     attachments: BTreeMap<Slot, Attachment>,
     watched: BTreeMap<ProcessKey, Watched>,
     /// Processes that ended unseen, or that the finder still looks at: when they are read for the last time, ns.
@@ -272,6 +298,8 @@ impl Observer {
             }
             Event::Scanned => self.scanned(),
             Event::Switched(reply) => self.switched(reply),
+            Event::Read(key, reading) => self.read(key, reading),
+            Event::NotRead(key, error) => self.not_read(key, &error),
             Event::Report(reply) => {
                 let _ = reply.send(self.report());
             }
@@ -361,7 +389,9 @@ impl Observer {
     }
 
     fn note_started(&mut self) {
-        if self.starting.as_ref().is_some_and(|starting| starting.scanned && starting.attaching.is_empty()) && self.undecided.is_empty() {
+        if self.starting.as_ref().is_some_and(|starting| starting.scanned && starting.attaching.is_empty() && starting.reading.is_empty())
+            && self.undecided.is_empty()
+        {
             let (processes, executables) = (self.watched.len(), self.attachments.len());
             info!(processes, executables, "every process found at start-up is attached or refused");
             self.starting = None;

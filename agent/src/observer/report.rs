@@ -12,11 +12,11 @@ use super::{
     Observer,
     attachment::Attachment,
     clock,
-    watched::{Reading, Watched},
+    watched::{Memory, Reading, Watched},
 };
 use crate::{
     collect::{Live, Totals},
-    model::{AgentReport, FamilyReport, Info, ProcessReport, Refusal, Report, TargetState},
+    model::{AgentReport, FamilyReport, Info, ProcessReport, Refusal, Report, Subject, TargetState},
 };
 
 impl Observer {
@@ -25,20 +25,17 @@ impl Observer {
         let begin = clock();
         let mut sites = self.maps.sites();
         let mut processes = Vec::with_capacity(self.watched.len());
-        let mut totals: Vec<(&Watched, Totals, &Attachment)> = Vec::new();
+        let mut totals: Vec<(&Watched, Totals, Option<&Attachment>)> = Vec::new();
         let used_sites: u64 = sites.values().map(|sites| sites.len() as u64).sum();
         for (key, watched) in &self.watched {
             let attachment = watched.slot.as_ref().ok().and_then(|slot| self.attachments.get(slot));
-            let Some(attachment) = attachment else {
-                processes.push(Arc::new(refused(watched)));
-                continue;
-            };
             let reading = Reading::of_process(&self.maps, key, &mut sites);
             let (sums, sites) = watched.totals(attachment, &reading, begin);
             let mut report = describe(watched, attachment, &sums, begin);
             report.sites = sites;
             // While its first probes are on their way it is neither attached nor refused.
-            let settled = attachment.pending.is_empty() || !report.families.is_empty();
+            let waiting = attachment.is_some_and(|attachment| !attachment.pending.is_empty()) || matches!(watched.memory, Memory::Unread);
+            let settled = report.state != TargetState::Refused || !waiting || watched.executable.is_none();
             if watched.ended_ns.is_none() && settled {
                 processes.push(Arc::new(report));
             }
@@ -51,14 +48,19 @@ impl Observer {
                 Live {
                     identity: &watched.target.identity,
                     totals: sums,
-                    sampling_ratio: attachment.families.iter().filter_map(|(family, state)| ratio(family, state)).collect(),
-                    info: info(attachment),
+                    sampling_ratio: attachment
+                        .iter()
+                        .flat_map(|attachment| &attachment.families)
+                        .filter_map(|(family, state)| ratio(family, state))
+                        .collect(),
+                    reading: watched.memory.reading().filter(|_| watched.ended_ns.is_none()).map(|reading| &reading.runtime),
+                    info: info(watched),
                 }
             })
             .collect();
         let groups = self.ledger.report(&live, begin);
         let mut agent = self.agent(&processes);
-        agent.map_entries.insert("SITES", (used_sites, self.maps.room().get("SITES").copied().unwrap_or(0)));
+        agent.map_entries.insert("SITES", (used_sites, self.maps.room("SITES")));
         agent.collect_duration = Duration::from_nanos(clock().saturating_sub(begin));
         Arc::new(Report { taken_at: SystemTime::now(), processes, groups, agent })
     }
@@ -73,63 +75,75 @@ impl Observer {
                 *refusals.entry((process.identity.process.clone(), refusal.subject.name(), refusal.reason)).or_default() += 1;
             }
         }
-        let room = |map: &str| self.maps.room().get(map).copied().unwrap_or(0);
         AgentReport {
             processes: states,
             refusals,
             attach_failures: self.failures.clone(),
+            creation_mismatch: self.mismatch,
+            memory_failures: self.memory_failures.clone(),
             lost: self.maps.drops(),
             map_entries: BTreeMap::from([
-                ("COUNTERS", (self.maps.processes_with_hits().len() as u64, room("COUNTERS"))),
-                ("EXECUTABLES", (self.attachments.len() as u64, room("EXECUTABLES"))),
+                ("COUNTERS", (self.maps.processes_with_hits().len() as u64, self.maps.room("COUNTERS"))),
+                ("EXECUTABLES", (self.attachments.len() as u64, self.maps.room("EXECUTABLES"))),
             ]),
             executables: self.attachments.len() as u64,
-            starting: self.starting.as_ref().map_or(0, |starting| (starting.attaching.len() as u64).max(1)),
+            starting: self.starting.as_ref().map_or(0, |starting| ((starting.attaching.len() + starting.reading.len()) as u64).max(1)),
             losses: self.losses.clone(),
             ..AgentReport::default()
         }
     }
 }
 
-fn info(attachment: &Attachment) -> Info {
-    let binary = &attachment.executable.binary;
-    let module = binary.build.as_ref().and_then(|build| build.main_module.as_ref());
+fn info(watched: &Watched) -> Info {
+    let Some(executable) = &watched.executable else { return Info::default() };
+    let module = executable.binary.build.as_ref().and_then(|build| build.main_module.as_ref());
     Info {
-        go_version: binary.version.to_string(),
-        build_id: attachment.executable.id.build_id.clone(),
+        go_version: executable.binary.version.to_string(),
+        build_id: executable.id.build_id.clone(),
         module: module.map(|module| module.path.clone()).unwrap_or_default(),
         module_version: module.map(|module| module.version.clone()).unwrap_or_default(),
     }
 }
 
-fn describe(watched: &Watched, attachment: &Attachment, totals: &Totals, now_ns: u64) -> ProcessReport {
-    let Info { go_version, build_id, module, module_version } = info(attachment);
+fn describe(watched: &Watched, attachment: Option<&Attachment>, totals: &Totals, now_ns: u64) -> ProcessReport {
+    let Info { go_version, build_id, module, module_version } = info(watched);
     let mut families = BTreeMap::new();
-    for (family, state) in &attachment.families {
+    for (family, state) in attachment.iter().flat_map(|attachment| &attachment.families) {
         let Some(mode) = state.mode() else { continue };
         families.insert(*family, FamilyReport { mode, counts: watched.shown(*family, totals, now_ns) });
     }
-    let state =
-        if families.is_empty() { TargetState::Refused } else { TargetState::Attached { at: watched.found_at.max(attachment.attached_at) } };
-    ProcessReport { go_version, build_id, module, module_version, families, ..process(watched, state, attachment.refusals()) }
-}
-
-fn refused(watched: &Watched) -> ProcessReport {
-    process(watched, TargetState::Refused, watched.slot.as_ref().err().cloned().into_iter().collect())
-}
-
-fn process(watched: &Watched, state: TargetState, refusals: Vec<Refusal>) -> ProcessReport {
+    let runtime = watched.memory.reading().map(|reading| reading.runtime.clone());
+    let state = match (families.is_empty(), &runtime) {
+        (true, None) => TargetState::Refused,
+        _ => TargetState::Attached { at: watched.found_at.max(attachment.map_or(watched.found_at, |attachment| attachment.attached_at)) },
+    };
     ProcessReport {
         pid: watched.target.pid(),
         identity: watched.target.identity.clone(),
         exe: watched.target.exe.display().to_string(),
-        go_version: String::new(),
-        build_id: String::new(),
-        module: String::new(),
-        module_version: String::new(),
+        go_version,
+        build_id,
+        module,
+        module_version,
         state,
-        refusals,
-        families: BTreeMap::new(),
+        refusals: refusals(watched, attachment),
+        families,
         sites: Vec::new(),
+        runtime,
     }
+}
+
+/// What is not observed of it, and why.
+fn refusals(watched: &Watched, attachment: Option<&Attachment>) -> Vec<Refusal> {
+    let probes = match (&watched.slot, attachment) {
+        (_, Some(attachment)) => attachment.refusals(),
+        (Ok(_), None) => Vec::new(),
+        // All that probes count; memory is read all the same.
+        (Err(refusal), None) if watched.memory.reading().is_some() => {
+            Family::ALL.map(|family| Refusal { subject: Subject::Family(family), ..refusal.clone() }).into()
+        }
+        (Err(refusal), None) => vec![refusal.clone()],
+    };
+    let memory = if let Memory::Refused(refusal) = &watched.memory { Some(refusal.clone()) } else { None };
+    probes.into_iter().chain(memory).collect()
 }

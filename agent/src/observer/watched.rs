@@ -8,12 +8,12 @@ use std::{
 
 use goroscope_abi::{Family, Kind, ProcessKey};
 
-use super::{attachment::Attachment, switcher::Opened};
+use super::{attachment::Attachment, reader, readings::Rest, switcher::Opened};
 use crate::{
     budget::{Bucket, Estimate, Window},
     collect::Totals,
     discovery::Listed,
-    model::{Count, Refusal, RuntimeAddress, Site, SiteReport, Slot, Target},
+    model::{Count, Executable, Refusal, RuntimeAddress, Site, SiteReport, Slot, Target},
     tracer::{Hits, Maps, SiteHits},
 };
 
@@ -22,14 +22,40 @@ use crate::{
 pub(super) struct Watched {
     pub(super) target: Target,
     pub(super) listed: Listed,
+    /// What it runs; none where that is refused altogether.
+    pub(super) executable: Option<Arc<Executable>>,
     /// Where its executable is attached, or why it is not.
     pub(super) slot: Result<Slot, Refusal>,
+    /// What its memory said last, or why it is not read.
+    pub(super) memory: Memory,
+    /// When probes and memory were last compared.
+    pub(super) rest: Option<Rest>,
     /// Since when it is known.
     pub(super) found_at: SystemTime,
     /// When its leader ended, ns: it is freed a little later.
     pub(super) ended_ns: Option<u64>,
     pub(super) buckets: BTreeMap<Family, Bucket>,
     sampled: BTreeMap<Family, Sampled>,
+}
+
+/// What is known of a process' memory.
+#[derive(Debug)]
+pub(super) enum Memory {
+    /// It has not been read yet.
+    Unread,
+    /// As last read.
+    Read(Box<reader::Reading>),
+    /// It cannot be read.
+    Refused(Refusal),
+}
+
+impl Memory {
+    pub(super) fn reading(&self) -> Option<&reader::Reading> {
+        match self {
+            Self::Read(reading) => Some(reading),
+            Self::Unread | Self::Refused(_) => None,
+        }
+    }
 }
 
 /// A family that is counted in windows.
@@ -56,7 +82,7 @@ impl Reading {
     }
 
     /// Hits of a kind. Where there are sites, their sum: read in one pass, so that total and sites agree.
-    fn of(&self, kind: Kind) -> u64 {
+    pub(super) fn of(&self, kind: Kind) -> u64 {
         if !kind.has_site() {
             return at(&self.hits.by_kind, kind);
         }
@@ -78,8 +104,19 @@ fn at(hits: &[u64; goroscope_abi::KINDS], kind: Kind) -> u64 {
 }
 
 impl Watched {
-    pub(super) fn new(target: Target, listed: Listed, slot: Result<Slot, Refusal>) -> Self {
-        Self { target, listed, slot, found_at: SystemTime::now(), ended_ns: None, buckets: BTreeMap::new(), sampled: BTreeMap::new() }
+    pub(super) fn new(target: Target, listed: Listed, executable: Option<Arc<Executable>>, slot: Result<Slot, Refusal>) -> Self {
+        Self {
+            target,
+            listed,
+            executable,
+            slot,
+            memory: Memory::Unread,
+            rest: None,
+            found_at: SystemTime::now(),
+            ended_ns: None,
+            buckets: BTreeMap::new(),
+            sampled: BTreeMap::new(),
+        }
     }
 
     /// From now on a family is counted in windows: what was counted until `now_ns` was exact.
@@ -133,14 +170,39 @@ impl Watched {
             .collect()
     }
 
-    /// Events by kind and by site as they stand at `now_ns`.
-    pub(super) fn totals(&self, attachment: &Attachment, reading: &Reading, now_ns: u64) -> (Totals, Vec<SiteReport>) {
+    /// Events by kind and by site as they stand at `now_ns`: creations and ends of goroutines as memory was last read, where it is.
+    pub(super) fn totals(&self, attachment: Option<&Attachment>, reading: &Reading, now_ns: u64) -> (Totals, Vec<SiteReport>) {
+        let (mut totals, sites) = self.probed(attachment, reading, now_ns);
+        if let Some(memory) = self.memory.reading() {
+            memory.count(&mut totals);
+        }
+        (totals, sites)
+    }
+
+    /// The same for a process that has ended: what the probes counted since memory was last read is added.
+    pub(super) fn last_totals(&self, attachment: Option<&Attachment>, reading: &Reading, now_ns: u64) -> Totals {
+        let (mut totals, _) = self.probed(attachment, reading, now_ns);
+        if let Some(memory) = self.memory.reading() {
+            memory.count(&mut totals);
+            if !self.sampled.contains_key(&Family::Goroutine) {
+                for kind in [Kind::GoroutineStart, Kind::GoroutineExit] {
+                    let since = reading.of(kind).saturating_sub(memory.probes.of(kind));
+                    *totals.counts.entry(kind).or_default() += Count::exact(since);
+                }
+            }
+        }
+        totals
+    }
+
+    /// What the probes have counted.
+    fn probed(&self, attachment: Option<&Attachment>, reading: &Reading, now_ns: u64) -> (Totals, Vec<SiteReport>) {
         let mut totals = Totals::default();
         let mut statements: BTreeMap<(Family, Arc<Site>), u64> = BTreeMap::new();
-        for (family, state) in &attachment.families {
+        for (family, state) in attachment.iter().flat_map(|attachment| &attachment.families) {
             if state.mode().is_none() {
                 continue;
             }
+            totals.sited.insert(*family);
             let sampled = self.sampled.get(family);
             for kind in Kind::ALL.into_iter().filter(|kind| kind.family() == *family) {
                 let estimate = sampled.and_then(|sampled| sampled.estimates.get(&kind));
@@ -152,7 +214,7 @@ impl Watched {
             for ((_, pc), count) in sites {
                 let address = RuntimeAddress(pc).to_virtual(self.target.load_bias);
                 // What has no name is in `other`.
-                let Ok(statement) = attachment.symbolizer.site(address) else { continue };
+                let Some(Ok(statement)) = attachment.map(|attachment| attachment.symbolizer.site(address)) else { continue };
                 *totals.sites.entry((*family, statement.function.clone())).or_default() += count;
                 *statements.entry((*family, statement)).or_default() += count;
             }

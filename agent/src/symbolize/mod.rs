@@ -37,7 +37,19 @@ pub enum NoSite {
 #[derive(Debug)]
 pub struct Symbolizer {
     executable: Arc<Executable>,
-    known: Mutex<HashMap<VirtualAddress, Result<Arc<Site>, NoSite>>>,
+    known: Mutex<Known>,
+}
+
+/// What was looked up, and what came of it.
+type Known = HashMap<(VirtualAddress, Whose), Result<Arc<Site>, NoSite>>;
+
+/// Which of the functions that an instruction was inlined into is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Whose {
+    /// The first outside of the library, which works on behalf of its caller.
+    Program,
+    /// The one that holds the statement in the source.
+    Holder,
 }
 
 impl Symbolizer {
@@ -47,40 +59,56 @@ impl Symbolizer {
         Self { executable, known: Mutex::default() }
     }
 
-    /// The statement whose call returns to `address`.
+    /// The statement whose call returns to `address`: of inlined ones the first outside of the library, which works on behalf of its
+    /// caller.
     ///
     /// # Errors
     /// [`NoSite`].
     pub fn site(&self, address: VirtualAddress) -> Result<Arc<Site>, NoSite> {
+        self.find(address, Whose::Program)
+    }
+
+    /// The statement whose call returns to `address`, in the function that holds it in the source, also where that was inlined.
+    ///
+    /// # Errors
+    /// [`NoSite`].
+    pub fn holder(&self, address: VirtualAddress) -> Result<Arc<Site>, NoSite> {
+        self.find(address, Whose::Holder)
+    }
+
+    fn find(&self, address: VirtualAddress, whose: Whose) -> Result<Arc<Site>, NoSite> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(site) = known.get(&address) {
+        if let Some(site) = known.get(&(address, whose)) {
             return site.clone();
         }
-        let site = self.look(address);
+        let site = self.look(address, whose);
         if site != Err(NoSite::Unreadable) {
             // Emptied, not pruned: what is in use is back after the next collection.
             if known.len() >= CACHED {
                 known.clear();
             }
-            known.insert(address, site.clone());
+            known.insert((address, whose), site.clone());
         }
         site
     }
 
-    fn look(&self, address: VirtualAddress) -> Result<Arc<Site>, NoSite> {
+    fn look(&self, address: VirtualAddress, whose: Whose) -> Result<Arc<Site>, NoSite> {
         let frames = self.executable.binary.frames(&*self.executable, Pc::ReturnAddress(address));
         let frames = frames.map_err(|error| match error {
             SymbolizeError::NotInText(_) => NoSite::NotInText,
             SymbolizeError::Corrupt(Refusal::Read(_)) => NoSite::Unreadable,
             SymbolizeError::Corrupt(_) => NoSite::Corrupt,
         })?;
-        choose(frames).map(Arc::new).ok_or(NoSite::Corrupt)
+        choose(frames, whose).map(Arc::new).ok_or(NoSite::Corrupt)
     }
 }
 
-/// The statement among inlined calls, innermost first: the first outside of the library, which works on behalf of its caller.
-fn choose(mut frames: Vec<Frame>) -> Option<Site> {
-    let own = frames.iter().position(|frame| !is_library_function(&frame.function)).unwrap_or(0);
+/// The statement among inlined calls, innermost first.
+fn choose(mut frames: Vec<Frame>, whose: Whose) -> Option<Site> {
+    let own = match whose {
+        Whose::Program => frames.iter().position(|frame| !is_library_function(&frame.function)).unwrap_or(0),
+        Whose::Holder => 0,
+    };
     let frame = (own < frames.len()).then(|| frames.swap_remove(own))?;
     Some(Site { function: bounded(frame.function), file: bounded(frame.file), line: frame.line })
 }

@@ -13,10 +13,10 @@ fn the_first_frame_outside_of_the_library() {
         (&["time.goFunc", "runtime.unlockAndRun"], Some("time.goFunc")),
         (&[], None),
     ] {
-        let site = choose((0..).zip(functions).map(frame).collect());
+        let site = choose((0..).zip(functions).map(frame).collect(), Whose::Program);
         assert_eq!(site.map(|site| site.function).as_deref(), expected);
     }
-    let long = choose(vec![frame((0, &"é".repeat(2000).as_str()))]).unwrap();
+    let long = choose(vec![frame((0, &"é".repeat(2000).as_str()))], Whose::Holder).unwrap();
     assert_eq!(long.function.len(), NAME_LIMIT);
 }
 

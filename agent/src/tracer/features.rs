@@ -62,7 +62,7 @@ fn perf_uprobe(ebpf: Ebpf) -> Feature {
 
 /// The memory of the parent, which is another process that is there for sure: at an address where it has none, so that
 /// only the right to look is asked for.
-fn read_memory() -> Feature {
+pub(super) fn read_memory() -> Feature {
     match read(parent_id(), 0, &mut [0]) {
         Err(error) if error.raw_os_error() != Some(libc::EFAULT) => Err(said(&error)),
         _ => Ok(()),

@@ -44,8 +44,10 @@ pub struct Hits {
     pub by_cpu: Vec<[u64; KINDS]>,
 }
 
-/// The kernel side's maps.
-pub struct Maps {
+/// The kernel side's maps; without a kernel side there are no hits, and no executable can be attached.
+pub struct Maps(Option<Kernel>);
+
+struct Kernel {
     counters: Mutex<PerCpuHashMap<MapData, ProcessKey, Counters>>,
     sites: Mutex<PerCpuHashMap<MapData, SiteKey, u64>>,
     processes: Mutex<HashMap<MapData, u32, ProcessInfo>>,
@@ -68,26 +70,32 @@ impl Maps {
             };
             room.insert(name, u64::from(entries.map_err(LoadError::from)?.max_entries()));
         }
-        Ok(Self {
+        Ok(Self(Some(Kernel {
             counters: Mutex::new(take(ebpf, "COUNTERS")?),
             sites: Mutex::new(take(ebpf, "SITES")?),
             processes: Mutex::new(take(ebpf, "PROCESSES")?),
             executables: Mutex::new(take(ebpf, "EXECUTABLES")?),
             drops: take(ebpf, "DROPS_BY_KIND")?,
             room,
-        })
+        })))
+    }
+
+    /// The maps of a host that takes no kernel side.
+    #[must_use]
+    pub const fn absent() -> Self {
+        Self(None)
     }
 
     /// How many executables can be attached at once; slots are below.
     #[must_use]
     pub fn slots(&self) -> u32 {
-        u32::try_from(self.room.get("EXECUTABLES").copied().unwrap_or(0)).unwrap_or(u32::MAX)
+        u32::try_from(self.room("EXECUTABLES")).unwrap_or(u32::MAX)
     }
 
-    /// Room of each map, in entries.
+    /// Room of a map, in entries.
     #[must_use]
-    pub const fn room(&self) -> &BTreeMap<&'static str, u64> {
-        &self.room
+    pub fn room(&self, map: &str) -> u64 {
+        self.0.as_ref().and_then(|kernel| kernel.room.get(map).copied()).unwrap_or(0)
     }
 
     /// Tells the kernel side where a process' executable is. False when the process has another image by now.
@@ -95,7 +103,8 @@ impl Maps {
     /// # Errors
     /// The kernel's word; a full map.
     pub fn register(&self, key: ProcessKey, slot: Slot, bias: u64) -> io::Result<bool> {
-        let mut processes = lock(&self.processes);
+        let Some(kernel) = &self.0 else { return Ok(true) };
+        let mut processes = lock(&kernel.processes);
         let present = match processes.get(&key.tgid, 0) {
             Ok(info) => Some(info),
             Err(MapError::KeyNotFound) => None,
@@ -112,7 +121,7 @@ impl Maps {
     /// The life that a pid is in: 0 when it was exec'ed before the agent came.
     #[must_use]
     pub fn exec_ns(&self, tgid: u32) -> u64 {
-        lock(&self.processes).get(&tgid, 0).map_or(0, |info| info.exec_ns)
+        self.0.as_ref().and_then(|kernel| lock(&kernel.processes).get(&tgid, 0).ok()).map_or(0, |info| info.exec_ns)
     }
 
     /// Describes an executable, with its gate as given.
@@ -120,7 +129,8 @@ impl Maps {
     /// # Errors
     /// The kernel's word.
     pub fn describe(&self, slot: Slot, executable: &Executable) -> io::Result<()> {
-        lock(&self.executables).set(slot.0, executable, 0).map_err(io::Error::other)
+        let Some(kernel) = &self.0 else { return Err(io::Error::other("no kernel side")) };
+        lock(&kernel.executables).set(slot.0, executable, 0).map_err(io::Error::other)
     }
 
     /// Lets the probes of a family count, or not.
@@ -128,7 +138,8 @@ impl Maps {
     /// # Errors
     /// The kernel's word.
     pub fn gate(&self, slot: Slot, family: Family, open: bool) -> io::Result<()> {
-        let mut executables = lock(&self.executables);
+        let Some(kernel) = &self.0 else { return Ok(()) };
+        let mut executables = lock(&kernel.executables);
         let mut executable = executables.get(&slot.0, 0).map_err(io::Error::other)?;
         if open {
             executable.gate |= family.bit();
@@ -141,21 +152,22 @@ impl Maps {
     /// Hits of one process: none when it had none.
     #[must_use]
     pub fn hits(&self, key: &ProcessKey) -> Option<Hits> {
-        lock(&self.counters).get(key, 0).ok().map(|values| sum(values.iter()))
+        lock(&self.0.as_ref()?.counters).get(key, 0).ok().map(|values| sum(values.iter()))
     }
 
     /// Every process with hits.
     #[must_use]
     pub fn processes_with_hits(&self) -> Vec<ProcessKey> {
-        lock(&self.counters).keys().filter_map(Result::ok).collect()
+        self.0.as_ref().map(|kernel| lock(&kernel.counters).keys().filter_map(Result::ok).collect()).unwrap_or_default()
     }
 
     /// Every site with hits, by process.
     #[must_use]
     pub fn sites(&self) -> StdHashMap<ProcessKey, Vec<SiteHits>> {
+        let Some(kernel) = &self.0 else { return StdHashMap::new() };
         // By key first: an iteration over a map that others change may show an entry twice.
         let entries: StdHashMap<SiteKey, u64> =
-            lock(&self.sites).iter().filter_map(Result::ok).map(|(key, values)| (key, values.iter().sum())).collect();
+            lock(&kernel.sites).iter().filter_map(Result::ok).map(|(key, values)| (key, values.iter().sum())).collect();
         let mut by_process: StdHashMap<ProcessKey, Vec<SiteHits>> = StdHashMap::new();
         for (key, hits) in entries {
             let Some(kind) = Kind::from_number(key.kind) else { continue };
@@ -166,18 +178,19 @@ impl Maps {
 
     /// Frees what the kernel side keeps of an ended process. `sites` as last read.
     pub fn forget(&self, key: &ProcessKey, sites: &[SiteHits]) {
-        let mut processes = lock(&self.processes);
+        let Some(kernel) = &self.0 else { return };
+        let mut processes = lock(&kernel.processes);
         if processes.get(&key.tgid, 0).is_ok_and(|info| info.exec_ns == key.exec_ns) {
             report(processes.remove(&key.tgid), "PROCESSES");
         }
         drop(processes);
-        let mut map = lock(&self.sites);
+        let mut map = lock(&kernel.sites);
         for site in sites {
             let key = SiteKey { process: *key, pc: site.pc, kind: site.kind as u32, pad: 0 };
             report(map.remove(&key), "SITES");
         }
         drop(map);
-        report(lock(&self.counters).remove(key), "COUNTERS");
+        report(lock(&kernel.counters).remove(key), "COUNTERS");
     }
 
     /// What was lost since the start, by name.
@@ -189,7 +202,7 @@ impl Maps {
     /// How often something was lost in one way.
     #[must_use]
     pub fn lost(&self, drop: Drop) -> u64 {
-        self.drops.get(&(drop as u32), 0).map_or(0, |values| values.iter().sum())
+        self.0.as_ref().and_then(|kernel| kernel.drops.get(&(drop as u32), 0).ok()).map_or(0, |values| values.iter().sum())
     }
 }
 

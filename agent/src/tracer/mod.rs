@@ -37,10 +37,10 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/go
 pub struct Tracer {
     /// Counters, processes, gates.
     pub maps: Arc<Maps>,
-    /// Makes links.
-    pub switch: Switch,
-    /// Exec, exit and hit records.
-    pub records: Records,
+    /// Makes links; none without a kernel side.
+    pub switch: Option<Switch>,
+    /// Exec, exit and hit records; none without a kernel side.
+    pub records: Option<Records>,
     /// Whether new and ended processes are told by [`Records`].
     pub sees_processes: bool,
     /// What this kernel does not give, for people.
@@ -79,7 +79,21 @@ pub fn load() -> Result<Tracer, LoadError> {
     let records = Records::new(&mut ebpf)?;
     let maps = Arc::new(Maps::new(&mut ebpf)?);
     let switch = Switch::new(ebpf, multi)?;
-    Ok(Tracer { maps, switch, records, sees_processes, losses })
+    Ok(Tracer { maps, switch: Some(switch), records: Some(records), sees_processes, losses })
+}
+
+/// What there is on a host that does not take the kernel side, and why it does not: processes are found by scanning /proc, and only
+/// what their memory tells is known.
+#[must_use]
+pub fn without_kernel_side(error: &LoadError) -> Tracer {
+    let loss = format!("{error}; map writes, timers and creations by site are not counted, and new processes are found by scanning /proc");
+    Tracer { maps: Arc::new(Maps::absent()), switch: None, records: None, sees_processes: false, losses: vec![loss] }
+}
+
+/// Whether the memory of other processes may be read.
+#[must_use]
+pub fn may_read_memory() -> bool {
+    features::read_memory().is_ok()
 }
 
 fn see_processes(ebpf: &mut Ebpf, name: &'static str) -> Result<(), LoadError> {

@@ -15,13 +15,13 @@ use crate::model::{Probe, Slot, testing};
 fn every_program_passes_the_verifier() {
     let mut tracer = load().unwrap();
     assert_eq!(tracer.losses, Vec::<String>::new());
-    assert!(tracer.switch.is_multi());
+    assert!(tracer.switch.as_ref().unwrap().is_multi());
 
     // A process that execs is told, with the life that it is in.
     let mut child = Command::new("/bin/cat").stdin(Stdio::piped()).spawn().unwrap();
     let mut exec = None;
     for _ in 0..50 {
-        tracer.records.wait(Duration::from_millis(100), |record| match record {
+        tracer.records.as_mut().unwrap().wait(Duration::from_millis(100), |record| match record {
             Record::Exec(key) if key.tgid == child.id() => exec = Some(key),
             _ => {}
         });
@@ -39,7 +39,7 @@ fn every_program_passes_the_verifier() {
     child.wait().unwrap();
     let mut ended = false;
     for _ in 0..50 {
-        tracer.records.wait(Duration::from_millis(100), |record| ended |= record == Record::Exit(key));
+        tracer.records.as_mut().unwrap().wait(Duration::from_millis(100), |record| ended |= record == Record::Exit(key));
         if ended {
             break;
         }

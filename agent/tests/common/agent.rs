@@ -9,6 +9,7 @@ use std::{
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     thread,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -58,7 +59,7 @@ impl Agent {
         let address = free_port();
         let directory = TempDir::new().unwrap();
         let stderr = File::create(directory.path().join("stderr")).unwrap();
-        binary.args(["run", "--listen", &address.to_string()]).args(arguments);
+        binary.args(["run", "--listen", &address.to_string(), "--interval", "200ms"]).args(arguments);
         let child = binary.stdout(stderr.try_clone().unwrap()).stderr(stderr).spawn().unwrap();
         let mut agent = Self { address, child, directory };
         wait_until("the agent is ready", || {
@@ -102,6 +103,16 @@ impl Agent {
         Scrape::parse(&response.body)
     }
 
+    /// Scrapes until every process's memory was read after this call: what comes from there is as old as the last reading.
+    pub fn scrape_anew(&self) -> Scrape {
+        let asked = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+        wait_for("memory is read", || {
+            let scrape = self.scrape();
+            let is_new = scrape.select("goroscope_last_read_timestamp_seconds", &[]).all(|sample| sample.value > asked);
+            is_new.then_some(scrape)
+        })
+    }
+
     /// What `/debug/processes` says of a process, when it says something.
     pub fn process(&self, pid: u32) -> Option<Process> {
         let response = self.get("/debug/processes");
@@ -125,7 +136,7 @@ impl Agent {
     /// When a counter has no series: it is not counted, which no test of counts accepts.
     pub fn counts(&self, pid: u32) -> Counts {
         let pid = pid.to_string();
-        counts(&self.scrape(), &[("pid", &pid)]).unwrap_or_else(|missing| panic!("process {pid} has no {missing}"))
+        counts(&self.scrape_anew(), &[("pid", &pid)]).unwrap_or_else(|missing| panic!("process {pid} has no {missing}"))
     }
 
     /// Sends a signal.

@@ -1,0 +1,90 @@
+//! `/debug/goroutines`: the goroutines of every Go process, grouped by statement, state and wait, complete.
+//!
+//! In: a [`Report`]. Out: JSON, a list in the order of pids. Must not know: connections. The shape is a promise: keys may be added,
+//! not renamed; a process whose memory is not read is not in the list.
+
+use serde::Serialize;
+
+use super::json::rfc3339;
+use crate::model::{GoroutineGroup, GoroutineState, ProcessReport, Report};
+
+/// The list as JSON text, of one process or of all.
+///
+/// # Errors
+/// Only what `serde_json` returns for values that JSON does not have; there is none in a Report.
+pub fn goroutines(report: &Report, pid: Option<u32>) -> Result<String, serde_json::Error> {
+    let wanted = report.processes.iter().filter(|process| pid.is_none_or(|pid| pid == process.pid));
+    let mut processes: Vec<_> = wanted.filter_map(|process| Process::of(process)).collect();
+    processes.sort_by_key(|process| process.pid);
+    serde_json::to_string(&processes)
+}
+
+#[derive(Serialize)]
+struct Process<'a> {
+    pid: u32,
+    process: &'a str,
+    /// When they were counted: RFC 3339, UTC.
+    taken_at: String,
+    /// As `runtime.NumGoroutine` counts them, when the figures were read last.
+    goroutines: u64,
+    system_goroutines: u64,
+    /// Goroutines that changed while they were read, and are in no group.
+    torn: u64,
+    groups: Vec<Group<'a>>,
+}
+
+#[derive(Serialize)]
+struct Group<'a> {
+    count: u64,
+    state: &'static str,
+    /// Null where they do not wait.
+    wait_reason: Option<&'static str>,
+    /// The function that holds the `go` statement; null where it has no name.
+    created_by: Option<&'a str>,
+    file: Option<&'a str>,
+    line: Option<u32>,
+    /// How long the longest of them has not run, at least.
+    blocked_for_seconds: f64,
+}
+
+impl<'a> Process<'a> {
+    fn of(report: &'a ProcessReport) -> Option<Self> {
+        let runtime = report.runtime.as_ref()?;
+        Some(Self {
+            pid: report.pid,
+            process: &report.identity.process,
+            taken_at: rfc3339(runtime.census.taken_at),
+            goroutines: runtime.figures.goroutines,
+            system_goroutines: runtime.figures.system_goroutines,
+            torn: runtime.census.torn,
+            groups: runtime.census.groups.iter().map(Group::of).collect(),
+        })
+    }
+}
+
+impl<'a> Group<'a> {
+    fn of(group: &'a GoroutineGroup) -> Self {
+        let site = group.created_by.as_ref();
+        Self {
+            count: group.count,
+            state: state(group.state),
+            wait_reason: group.wait_reason,
+            created_by: site.map(|site| site.function.as_str()),
+            file: site.map(|site| site.file.as_str()),
+            line: site.map(|site| site.line),
+            blocked_for_seconds: group.blocked_for.as_secs_f64(),
+        }
+    }
+}
+
+const fn state(state: GoroutineState) -> &'static str {
+    match state {
+        GoroutineState::Runnable => "runnable",
+        GoroutineState::Running => "running",
+        GoroutineState::Syscall => "syscall",
+        GoroutineState::Waiting => "waiting",
+        GoroutineState::CopyingStack => "copystack",
+        GoroutineState::Preempted => "preempted",
+        GoroutineState::Dead => "dead",
+    }
+}
