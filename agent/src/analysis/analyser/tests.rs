@@ -106,8 +106,8 @@ fn forged_build_ids_do_not_share() {
     assert!(!Arc::ptr_eq(&honest.binary, &longer.binary));
     assert_eq!(analyses(), 3);
     // A difference in what analysis does not look at is none to it, and does not mislead it.
-    let main = honest.binary.find("runtime.newproc1").unwrap().file_offset.0 + 100;
-    let elsewhere = host.write("elsewhere", &patched(main)).unwrap();
+    let unread = honest.binary.find("runtime.mapassign").unwrap().file_offset.0 + 200;
+    let elsewhere = host.write("elsewhere", &patched(unread)).unwrap();
     assert!(Arc::ptr_eq(&honest.binary, &elsewhere.binary));
 }
 
