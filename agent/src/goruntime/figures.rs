@@ -102,6 +102,9 @@ impl<M: Memory> Runtime<M> {
         let layout = &self.facts.layout.p;
         let slice = self.bytes(self.at(self.facts.globals.allp), 24, "allp")?;
         let (list, count, capacity) = (RuntimeAddress(slice.u64(0)), slice.u64(8), slice.u64(16));
+        if (list.0, count) == (0, 0) {
+            return Err(RuntimeError::NotStarted);
+        }
         if count == 0 || count > capacity || capacity > PROCESSORS_MAX {
             return Err(RuntimeError::Implausible { what: "the number of processors" });
         }

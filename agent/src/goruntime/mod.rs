@@ -29,6 +29,9 @@ pub enum RuntimeError {
     /// The process is another one by now, or has another image.
     #[error("the process became another one while it was read")]
     Changed,
+    /// The runtime has not set itself up yet.
+    #[error("the process is only just starting")]
+    NotStarted,
     /// The agent lacks the right.
     #[error("not permitted to read the process' memory: CAP_SYS_PTRACE is needed")]
     NotPermitted,
@@ -56,6 +59,7 @@ impl RuntimeError {
         match self {
             Self::Gone => "gone",
             Self::Changed => "changed",
+            Self::NotStarted => "not_started",
             Self::NotPermitted => "not_permitted",
             Self::NotMapped { .. } => "not_mapped",
             Self::Implausible { .. } => "implausible",

@@ -3,7 +3,7 @@
 //! In: processes to watch. Out: [`Reading`]s. Must not know: budgets, labels, what a reading is compared with.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, Sender},
@@ -27,6 +27,9 @@ use crate::{
 
 /// A census may take this part of the time: more goroutines are counted less often.
 const CENSUS_SHARE: u32 = 100;
+
+/// When a process that is only just starting is looked at again.
+const SOON: Duration = Duration::from_millis(20);
 
 /// Goroutines of one process whose waits are timed; beyond that none is, as it takes 24 bytes each.
 const TIMED: usize = 200_000;
@@ -97,13 +100,15 @@ pub(super) struct Reader {
     interval: Duration,
     events: Sender<Event>,
     watches: BTreeMap<ProcessKey, Watch>,
+    /// Processes that are only just starting.
+    young: BTreeSet<ProcessKey>,
     /// Counts the passes, to tell which waits are still there.
     pass: u32,
 }
 
 impl Reader {
     pub(super) fn new(root: ProcRoot, maps: Arc<Maps>, interval: Duration, events: Sender<Event>) -> Self {
-        Self { root, maps, interval, events, watches: BTreeMap::new(), pass: 0 }
+        Self { root, maps, interval, events, watches: BTreeMap::new(), young: BTreeSet::new(), pass: 0 }
     }
 
     /// Works until nobody listens any more.
@@ -111,10 +116,12 @@ impl Reader {
         let mut next_ns = clock();
         loop {
             let wait = Duration::from_nanos(next_ns.saturating_sub(clock()));
+            let wait = if self.young.is_empty() { wait } else { wait.min(SOON) };
             let new = match tasks.recv_timeout(wait) {
                 Ok(task) => {
                     self.take(task).into_iter().chain(tasks.try_iter().filter_map(|task| self.take(task)).collect::<Vec<_>>()).collect()
                 }
+                Err(RecvTimeoutError::Timeout) if clock() < next_ns => std::mem::take(&mut self.young).into_iter().collect(),
                 Err(RecvTimeoutError::Timeout) => {
                     next_ns = clock().saturating_add(nanos(self.interval));
                     self.watches.keys().copied().collect()
@@ -142,6 +149,7 @@ impl Reader {
             }
             Task::Forget(key) => {
                 self.watches.remove(&key);
+                self.young.remove(&key);
                 None
             }
         }
@@ -159,6 +167,9 @@ impl Reader {
                 Ok(runtime) => read.push((key, runtime, began_ns)),
                 Err(error) => {
                     debug!(pid = key.tgid, %error, "memory is not read");
+                    if error == RuntimeError::NotStarted {
+                        self.young.insert(key);
+                    }
                     if self.events.send(Event::NotRead(key, error)).is_err() {
                         return false;
                     }

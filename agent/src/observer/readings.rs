@@ -18,6 +18,13 @@ pub(super) struct Rest {
     probed: u64,
 }
 
+impl Rest {
+    /// Creations until the probes had counted this many.
+    pub(super) const fn carried(self, probed: u64) -> u64 {
+        self.created.saturating_add(probed.saturating_sub(self.probed))
+    }
+}
+
 impl Observer {
     /// The memory of a process was read.
     pub(super) fn read(&mut self, key: ProcessKey, reading: Box<Reading>) {
@@ -55,6 +62,10 @@ impl Observer {
     /// The memory of a process could not be read.
     pub(super) fn not_read(&mut self, key: ProcessKey, error: &RuntimeError) {
         self.tried(key);
+        // The reader looks again in a moment.
+        if matches!(error, RuntimeError::NotStarted) {
+            return;
+        }
         let Some(watched) = self.watched.get_mut(&key).filter(|watched| watched.ended_ns.is_none()) else { return };
         // One that has ended is told by its end.
         if matches!(error, RuntimeError::Gone) {

@@ -179,15 +179,18 @@ impl Watched {
         (totals, sites)
     }
 
-    /// The same for a process that has ended: what the probes counted since memory was last read is added.
+    /// The same for a process that has ended: what the probes counted since memory was last read is added. Probes are read after memory,
+    /// so what came in between is missing from that sum; the largest of what both say is the nearest to the truth, which is never less.
     pub(super) fn last_totals(&self, attachment: Option<&Attachment>, reading: &Reading, now_ns: u64) -> Totals {
         let (mut totals, _) = self.probed(attachment, reading, now_ns);
         if let Some(memory) = self.memory.reading() {
             memory.count(&mut totals);
             if !self.sampled.contains_key(&Family::Goroutine) {
                 for kind in [Kind::GoroutineStart, Kind::GoroutineExit] {
-                    let since = reading.of(kind).saturating_sub(memory.probes.of(kind));
-                    *totals.counts.entry(kind).or_default() += Count::exact(since);
+                    let (probed, since) = (reading.of(kind), reading.of(kind).saturating_sub(memory.probes.of(kind)));
+                    let at_rest = self.rest.filter(|_| kind == Kind::GoroutineStart).map_or(0, |rest| rest.carried(probed));
+                    let count = totals.counts.entry(kind).or_default();
+                    *count = Count::exact(count.value.saturating_add(since).max(probed).max(at_rest));
                 }
             }
         }
