@@ -7,9 +7,9 @@ use anyhow::{Context as _, Result};
 
 use crate::paths::root;
 use crate::setup::{self, Need, cargo};
-use crate::{build, step, test, tidy};
+use crate::{build, offsets, step, test, tidy};
 
-/// What CI runs: fmt, build (kernel side and agent), clippy, tidy, tests; stops at the first that fails.
+/// What CI runs: fmt, build (kernel side and agent), clippy, tidy, offsets, tests; stops at the first that fails.
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
@@ -47,6 +47,7 @@ pub(crate) fn run(_: &Args, yes: bool) -> Result<()> {
     times.step("build", || build::all(yes, false))?;
     times.step("clippy", clippy)?;
     times.step("tidy", tidy::check)?;
+    times.step("offsets", offsets::check)?;
     let tally = times.step("test", || test::workspace(None))?;
     times.show(None);
     println!("{tally}");

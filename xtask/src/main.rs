@@ -7,6 +7,7 @@ mod ci;
 mod demo;
 mod fuzz;
 mod go;
+mod offsets;
 mod paths;
 mod result;
 mod setup;
@@ -42,6 +43,7 @@ enum Command {
     Test(test::Args),
     Vm(vm::Args),
     Fuzz(fuzz::Args),
+    Offsets(offsets::Args),
     Bench(bench::Args),
     Demo(demo::Args),
 }
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args, yes),
         Command::Vm(args) => vm::run(&args, yes),
         Command::Fuzz(args) => fuzz::run(&args, yes),
+        Command::Offsets(args) => offsets::run(&args, yes),
         Command::Bench(args) => bench::run(&args, yes),
         Command::Demo(args) => demo::run(&args, yes),
     };

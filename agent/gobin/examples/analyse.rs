@@ -39,7 +39,7 @@ fn main() -> io::Result<()> {
                 println!("{:>#10x} {} {:?}", function.entry, function.name, function.prologue);
             }
             let bytes: u64 = binary.library_ranges.iter().map(|range| range.end.0 - range.start.0).sum();
-            println!("runtime {:x?}", binary.runtime.as_ref().map(|facts| facts.globals));
+            println!("runtime {:x?}", binary.runtime.as_ref().map(|facts| (facts.layout_source, facts.globals)));
             println!("ambiguous {:?}", binary.ambiguous);
             println!("library: {} ranges, {bytes} bytes, {} dropped", binary.library_ranges.len(), binary.library_ranges_dropped);
         }

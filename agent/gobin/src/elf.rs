@@ -66,6 +66,8 @@ pub(crate) struct Section {
     pub(crate) name: String,
     pub(crate) region: Region,
     pub(crate) symbols: bool,
+    /// Its bytes begin with a compression header.
+    pub(crate) compressed: bool,
 }
 
 /// What the ELF headers say.
@@ -266,5 +268,6 @@ fn section(entry: &SectionHeader64<LittleEndian>, names: &[u8]) -> Section {
             file_size: if kind == format::SHT_NOBITS { 0 } else { entry.sh_size.get(LE) },
         },
         symbols: kind == format::SHT_SYMTAB,
+        compressed: entry.sh_flags.get(LE).0 & format::SHF_COMPRESSED.0 != 0,
     }
 }

@@ -28,6 +28,12 @@ pub struct Limits {
     pub note_bytes: u64,
     /// Bytes of one function that is disassembled as a whole. The largest runtime function has 12 kB.
     pub code_bytes: u64,
+    /// Bytes of `.debug_info` that are read or inflated. Half a second at most; a program of 100 MB has some 30 MB.
+    pub debug_bytes: u64,
+    /// Bytes of one unit of `.debug_info` that is parsed: all types of a program are one unit.
+    pub debug_unit_bytes: u64,
+    /// Bytes of `.debug_abbrev`. Go has 1 kB, C that is linked in some more.
+    pub debug_abbreviation_bytes: u64,
     /// Bytes of tables by program counter that are read for one program counter. Generated functions of 1 MB have 100 kB each.
     pub pc_table_bytes: u64,
     /// Frames that one program counter is expanded to. The inliner stops long before.
@@ -48,6 +54,9 @@ impl Default for Limits {
             relocation_bytes: 128 << 20,
             note_bytes: 64 << 10,
             code_bytes: 256 << 10,
+            debug_bytes: 64 << 20,
+            debug_unit_bytes: 24 << 20,
+            debug_abbreviation_bytes: 4 << 20,
             pc_table_bytes: 4 << 20,
             inline_depth: 128,
         }

@@ -2,8 +2,9 @@
 //!
 //! Input noun: functions of the executable. Output noun: [`RuntimeFacts`]. Must not know live memory.
 
-use crate::layout::{Layout, MissingField, TableError, tabled};
-use crate::{GoVersion, VirtualAddress, globals};
+use crate::globals::{self, Code};
+use crate::layout::{self, Completed, Layout, MissingField, TableError, tabled};
+use crate::{GoVersion, VirtualAddress};
 
 /// Where the runtime's variables lie. Found by the code that refers to them, so in stripped executables too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,9 +85,15 @@ impl RuntimeRefusal {
     }
 }
 
-/// The facts about the runtime of one executable.
-pub(crate) fn facts(code: &globals::Code<'_>, version: &GoVersion, moduledata: VirtualAddress) -> Result<RuntimeFacts, RuntimeRefusal> {
-    let layout = Layout::read(&tabled(version, code.elf.arch)?)?;
-    let globals = globals::recover(code, &layout, moduledata)?;
-    Ok(RuntimeFacts { globals, layout, layout_source: LayoutSource::Table })
+/// The facts about the runtime of one executable. Its own DWARF is believed before the tables, because fields move within a minor
+/// version too; but only if the whole layout is in it, and the code agrees.
+pub(crate) fn facts(code: &Code<'_>, version: &GoVersion, moduledata: VirtualAddress) -> Result<RuntimeFacts, RuntimeRefusal> {
+    let facts = |layout, layout_source| Ok(RuntimeFacts { globals: globals::recover(code, &layout, moduledata)?, layout, layout_source });
+    let described = layout::read_dwarf(code.source, code.elf, code.limits, |of| layout::has_struct(version, of));
+    let tabled_plain = layout::without_experiments(version, code.elf.arch);
+    let described = described.ok().and_then(|described| Layout::read(&Completed { described, tabled: tabled_plain }).ok());
+    if let Some(Ok(facts)) = described.map(|layout| facts(layout, LayoutSource::Dwarf)) {
+        return Ok(facts);
+    }
+    facts(Layout::read(&tabled(version, code.elf.arch)?)?, LayoutSource::Table)
 }

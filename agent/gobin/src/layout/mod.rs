@@ -5,14 +5,33 @@
 //!
 //! A field that a Go version does not have is an `Option`; one that every version has, and that is missing, refuses the whole.
 
+mod debug_section;
+mod dwarf;
+mod size_classes;
 mod table;
 
+pub(crate) use dwarf::read as read_dwarf;
+pub use dwarf::{Described, DwarfError, described};
+pub use size_classes::{SIZE_CLASSES, size_class};
 pub use table::{TableError, tabled};
+pub(crate) use table::{has_struct, without_experiments};
 
 /// Offsets by Go's names; `sizeof` is the size of the struct. Bytes.
 pub trait Offsets {
     /// The offset of `field` in the struct `of` (`runtime.g`), if the struct has it.
     fn offset(&self, of: &str, field: &str) -> Option<u32>;
+}
+
+/// DWARF, and for structs that a program does not use, and which its DWARF therefore lacks, a table.
+pub(crate) struct Completed<T> {
+    pub(crate) described: Described,
+    pub(crate) tabled: T,
+}
+
+impl<T: Offsets> Offsets for Completed<T> {
+    fn offset(&self, of: &str, field: &str) -> Option<u32> {
+        if self.described.has(of) { self.described.offset(of, field) } else { self.tabled.offset(of, field) }
+    }
 }
 
 /// A field that every supported version has is not there.
@@ -49,6 +68,9 @@ macro_rules! structs {
                 }
             }
         )*
+
+        /// Structs and fields by Go's names: what the tables hold, and what is looked for in DWARF.
+        pub const FIELDS: &[(&str, &[&str])] = &[$(($go, &[$($from,)* $($maybe_from,)*]),)*];
     };
 }
 
@@ -76,12 +98,20 @@ structs! {
         gfree = "gFree", timers = "timers",
     } optional { num_timers = "numTimers", deleted_timers = "deletedTimers", goroutines_created = "goroutinesCreated", cleanups = "cleanups" }
     /// `runtime.m`, a thread.
-    M = "runtime.m" { size = "sizeof", g0 = "g0", gsignal = "gsignal", procid = "procid", curg = "curg", p = "p", alllink = "alllink" } optional {}
+    M = "runtime.m" { size = "sizeof", g0 = "g0", gsignal = "gsignal", procid = "procid", curg = "curg", p = "p" } optional {}
     /// `runtime.mstats`.
     Mstats = "runtime.mstats" {
         heap_stats = "heapStats", last_gc_unix = "last_gc_unix", pause_total_ns = "pause_total_ns", pause_ns = "pause_ns", numgc = "numgc",
         numforcedgc = "numforcedgc", last_gc_nanotime = "last_gc_nanotime", enablegc = "enablegc",
     } optional { gc_pause_dist = "gcPauseDist" }
+    /// `runtime.consistentHeapStats`: `stats` is an array of three `runtime.heapStatsDelta`, whose sums are the figures.
+    ConsistentHeapStats = "runtime.consistentHeapStats" { size = "sizeof", stats = "stats", generation = "gen" } optional {}
+    /// `runtime.heapStatsDelta`, words of 8 bytes. The counts of small objects are arrays by size class, see [`SIZE_CLASSES`].
+    HeapStatsDelta = "runtime.heapStatsDelta" {
+        size = "sizeof", committed = "committed", released = "released", in_heap = "inHeap", in_stacks = "inStacks", in_work_bufs = "inWorkBufs",
+        tiny_alloc_count = "tinyAllocCount", large_alloc = "largeAlloc", large_alloc_count = "largeAllocCount",
+        small_alloc_count = "smallAllocCount", large_free = "largeFree", large_free_count = "largeFreeCount", small_free_count = "smallFreeCount",
+    } optional { in_ptr_scalar_bits = "inPtrScalarBits" }
     /// `runtime.gcControllerState`.
     GcController = "runtime.gcControllerState" {
         gc_percent = "gcPercent", memory_limit = "memoryLimit", heap_minimum = "heapMinimum", gc_percent_heap_goal = "gcPercentHeapGoal",
@@ -111,10 +141,16 @@ structs! {
     } optional { large_type = "largeType" }
     /// `runtime.special`. `offset` has 2 bytes before Go 1.24, then 8.
     Special = "runtime.special" { size = "sizeof", next = "next", offset = "offset", kind = "kind" } optional {}
+    /// `runtime.specialfinalizer`; `fn` is the closure that waits.
+    SpecialFinalizer = "runtime.specialfinalizer" { size = "sizeof", closure = "fn" } optional {}
+    /// `runtime.specialCleanup`, from 1.24 on. Its closure is in the field itself, from 1.26 on in `cleanup`.
+    SpecialCleanup = "runtime.specialCleanup" { size = "sizeof" } optional { closure = "fn", cleanup = "cleanup" }
     /// `runtime.timer`.
     Timer = "runtime.timer" { size = "sizeof", when = "when", period = "period", f = "f", arg = "arg" } optional { status = "status", astate = "astate", state = "state", is_chan = "isChan" }
     /// `runtime.timers`, the heap of a processor from 1.23 on.
     Timers = "runtime.timers" { size = "sizeof", heap = "heap", len = "len", zombies = "zombies" } optional {}
+    /// `runtime.timerWhen`, an element of that heap.
+    TimerWhen = "runtime.timerWhen" { size = "sizeof", timer = "timer", when = "when" } optional {}
     /// `runtime.moduledata`. The slices hold pointers to other modules' data.
     Moduledata = "runtime.moduledata" {
         text = "text", etext = "etext", noptrdata = "noptrdata", data = "data", edata = "edata", bss = "bss", ebss = "ebss", enoptrbss = "enoptrbss", next = "next",
@@ -132,6 +168,8 @@ pub struct Layout {
     pub p: P,
     pub m: M,
     pub mstats: Mstats,
+    pub consistent_heap_stats: ConsistentHeapStats,
+    pub heap_stats_delta: HeapStatsDelta,
     pub gc_controller: GcController,
     pub time_histogram: TimeHistogram,
     pub hchan: Hchan,
@@ -141,9 +179,14 @@ pub struct Layout {
     pub mheap: Mheap,
     pub mspan: Mspan,
     pub special: Special,
+    pub special_finalizer: SpecialFinalizer,
+    /// From 1.24 on.
+    pub special_cleanup: Option<SpecialCleanup>,
     pub timer: Timer,
     /// From 1.23 on.
     pub timers: Option<Timers>,
+    /// From 1.23 on.
+    pub timer_when: Option<TimerWhen>,
     pub moduledata: Moduledata,
 }
 
@@ -161,6 +204,8 @@ impl Layout {
             p: P::read(offsets)?,
             m: M::read(offsets)?,
             mstats: Mstats::read(offsets)?,
+            consistent_heap_stats: ConsistentHeapStats::read(offsets)?,
+            heap_stats_delta: HeapStatsDelta::read(offsets)?,
             gc_controller: GcController::read(offsets)?,
             time_histogram: TimeHistogram::read(offsets)?,
             hchan: Hchan::read(offsets)?,
@@ -170,8 +215,11 @@ impl Layout {
             mheap: Mheap::read(offsets)?,
             mspan: Mspan::read(offsets)?,
             special: Special::read(offsets)?,
+            special_finalizer: SpecialFinalizer::read(offsets)?,
+            special_cleanup: SpecialCleanup::read(offsets).ok(),
             timer: Timer::read(offsets)?,
             timers: Timers::read(offsets).ok(),
+            timer_when: TimerWhen::read(offsets).ok(),
             moduledata: Moduledata::read(offsets)?,
         })
     }

@@ -11,12 +11,14 @@ macro_rules! tables {
     ($($name:literal),* $(,)?) => { [$(($name, include_str!(concat!("../../layouts/", $name, ".txt")))),*] };
 }
 
-const TABLES: [(&str, &str); 23] = tables![
+const TABLES: [(&str, &str); 24] = tables![
+    "runtime.consistentHeapStats",
     "runtime.g",
     "runtime.gList",
     "runtime.gcControllerState",
     "runtime.gobuf",
     "runtime.hchan",
+    "runtime.heapStatsDelta",
     "runtime.m",
     "runtime.mheap",
     "runtime.moduledata",
@@ -31,7 +33,6 @@ const TABLES: [(&str, &str); 23] = tables![
     "runtime.specialfinalizer",
     "runtime.sudog",
     "runtime.timeHistogram",
-    "runtime.timeTimer",
     "runtime.timer",
     "runtime.timerWhen",
     "runtime.timers",
@@ -104,6 +105,19 @@ pub fn tabled(version: &GoVersion, arch: Arch) -> Result<impl Offsets + use<>, T
     Ok(Column { name, minor, arch })
 }
 
+/// The offsets of a version as they are without any experiment; `None` where there is no column.
+pub(crate) fn without_experiments(version: &GoVersion, arch: Arch) -> impl Offsets + use<> {
+    let minor = version.minor.to_string();
+    Column { name: minor.clone(), minor, arch }
+}
+
+/// Whether a version's table has that struct. Of one without a column: it may.
+pub(crate) fn has_struct(version: &GoVersion, of: &str) -> bool {
+    let minor = version.minor.to_string();
+    let size = ROWS.get(of).and_then(|rows| rows.get("sizeof")).and_then(|row| row.get(minor.as_str()));
+    size.is_none_or(Option::is_some)
+}
+
 impl Offsets for Column {
     fn offset(&self, of: &str, field: &str) -> Option<u32> {
         let rows = ROWS.get(of)?;
@@ -127,6 +141,17 @@ mod tests {
                 assert_eq!(layout.timers.is_some(), minor >= 23);
                 assert_eq!(layout.g.parent_goid.is_some(), minor >= 21);
             }
+        }
+    }
+
+    #[test]
+    fn every_struct_has_a_table() {
+        let tables: Vec<&str> = TABLES.iter().map(|(name, _)| *name).collect();
+        let mut structs: Vec<&str> = super::super::FIELDS.iter().map(|(name, _)| *name).collect();
+        structs.sort_unstable();
+        assert_eq!(tables, structs);
+        for (of, fields) in super::super::FIELDS {
+            assert!(fields.iter().all(|field| ROWS[of].contains_key(field)), "{of}: run cargo xtask offsets");
         }
     }
 

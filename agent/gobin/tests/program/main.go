@@ -1,4 +1,4 @@
-// A target program: everything that goroscope-gobin looks for is linked into it, and it prints its own stacks.
+// A target program: everything that goroscope-gobin looks for is linked into it, types too, and it prints its own stacks.
 package main
 
 import (
@@ -108,6 +108,7 @@ func main() {
 	cancel()
 	group.Wait()
 	timers()
+	sync.NewCond(&sync.Mutex{}).Broadcast()
 	fmt.Printf("version %s\n", runtime.Version())
 	fmt.Printf("maps %d\n", maps(10))
 	start()

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use goroscope_gobin::{Globals, GoBinary};
+use goroscope_gobin::layout::{Layout, tabled};
+use goroscope_gobin::{Globals, GoBinary, LayoutSource};
+
+use crate::toolchain::Form;
 
 /// By Go's names. Every variable is found in every form.
 fn named(binary: &GoBinary, what: &str) -> [(&'static str, u64); 9] {
@@ -11,6 +14,15 @@ fn named(binary: &GoBinary, what: &str) -> [(&'static str, u64); 9] {
     let all = [allglen, allgptr, allp, sched, memstats, gc_controller, mheap.unwrap_or_default(), semtable.unwrap_or_default(), moduledata];
     let names = ["allglen", "allgptr", "allp", "sched", "memstats", "gcController", "mheap_", "semtable", "firstmoduledata"];
     std::array::from_fn(|index| (names[index], all[index].0))
+}
+
+/// DWARF wins where there is one, and says of these releases what the tables say.
+pub(crate) fn check_layout(binary: &GoBinary, form: Form, what: &str) {
+    let facts = binary.runtime.as_ref().unwrap_or_else(|refusal| panic!("{what}: {refusal}"));
+    let expected = if form.stripped() { LayoutSource::Table } else { LayoutSource::Dwarf };
+    assert_eq!(facts.layout_source, expected, "{what}");
+    let table = tabled(&binary.version, binary.arch).unwrap();
+    assert_eq!(facts.layout, Layout::read(&table).unwrap(), "{what}");
 }
 
 /// `symbols`: all of the executable, by name.

@@ -95,7 +95,7 @@ fn facts(executable: &Executable, release: &str, form: Form, arch: Arch) -> GoBi
     assert_eq!(binary.ambiguous, [""; 0], "{what}");
     expected::check_functions(&binary, &what);
     check_library(&binary, &what);
-    assert!(binary.runtime.is_ok(), "{what}: {:?}", binary.runtime);
+    globals::check_layout(&binary, form, &what);
     for function in &binary.functions {
         check_code(executable, &binary, function, &what);
     }
