@@ -49,7 +49,7 @@ impl Check {
     }
 }
 
-const EVERYTHING: &str = "everything: nothing can be counted";
+const PROBED: &str = "what probes count: map writes, timers, creations by site; goroutines are read from memory all the same";
 const AS_ROOT: &str = "run as root, or give the three capabilities: `setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep goroscope`, systemd's \
 AmbientCapabilities=, or securityContext.capabilities.add of the container";
 
@@ -102,8 +102,8 @@ fn capabilities(host: &Host, features: &Features) -> Vec<Check> {
         (false, false) => Check::bad(name, State::Missing, "not effective").loses(lost).mend(AS_ROOT),
     };
     let mut checks = vec![
-        check("CAP_BPF", BPF, admin, EVERYTHING),
-        check("CAP_PERFMON", PERFMON, admin, EVERYTHING),
+        check("CAP_BPF", BPF, admin, PROBED),
+        check("CAP_PERFMON", PERFMON, admin, PROBED),
         check("CAP_SYS_PTRACE", SYS_PTRACE, false, "processes of other users: their executables cannot be opened"),
     ];
     // Without the others nothing can be said of this one.
@@ -150,10 +150,10 @@ fn kernel_features(features: &Features) -> Vec<Check> {
     };
     let missing = |lost| Check::bad("", State::Missing, "").loses(lost);
     let degraded = || Check::bad("", State::Degraded, "");
-    let uprobes = |other: &Result<(), String>, alone: Check| if other.is_ok() { alone } else { missing(EVERYTHING).mend(AS_ROOT) };
+    let uprobes = |other: &Result<(), String>, alone: Check| if other.is_ok() { alone } else { missing(PROBED).mend(AS_ROOT) };
     let multi = degraded().mend("Linux 6.6 or later: until then perf links, of which each takes some 100 ms to detach");
     vec![
-        row("BPF ring buffer", &features.ring_buffer, missing(EVERYTHING).mend("Linux 5.8 or later, and the capabilities above")),
+        row("BPF ring buffer", &features.ring_buffer, missing(PROBED).mend("Linux 5.8 or later, and the capabilities above")),
         row("uprobe_multi links", &features.uprobe_multi, uprobes(&features.perf_uprobe, multi)),
         // What is not needed is no fault.
         row("perf uprobes", &features.perf_uprobe, uprobes(&features.uprobe_multi, Check::ok("", ""))),
@@ -167,7 +167,7 @@ fn kernel_features(features: &Features) -> Vec<Check> {
             &features.attach_cookie,
             degraded().mend("Linux 6.6 or later, where multi links carry them: until then a process that ends before it was looked at is counted under no name"),
         ),
-        row("memory of processes", &features.read_memory, missing("what is read from the memory of processes").mend("CAP_SYS_PTRACE")),
+        row("memory of processes", &features.read_memory, missing("what memory tells: live goroutines, sites, waits, collector and scheduler; the probes count all the same").mend("CAP_SYS_PTRACE")),
     ]
 }
 
@@ -180,7 +180,7 @@ fn memlock(host: &Host) -> Check {
         }
         Memlock::Bytes(bytes) if has(host, SYS_RESOURCE) => Check::ok(name, format!("{bytes} bytes, which the agent may raise")),
         Memlock::Bytes(bytes) => Check::bad(name, State::Missing, format!("{bytes} bytes"))
-            .loses(EVERYTHING)
+            .loses(PROBED)
             .mend("CAP_SYS_RESOURCE, `ulimit -l unlimited`, or systemd's LimitMEMLOCK=infinity"),
     }
 }
