@@ -2,19 +2,16 @@
 
 use goroscope_gobin::WaitReason;
 
-use super::{Fields as _, Runtime, RuntimeError};
-use crate::model::{Goroutine, GoroutineState, Memory, Read, RuntimeAddress};
+use super::{
+    Fields as _, Runtime, RuntimeError, TRIES,
+    gather::{Piece, gather},
+};
+use crate::model::{Goroutine, GoroutineState, Memory, RuntimeAddress};
 
 /// Goroutines that a process may have: what 100 GB of stacks make.
 const GOROUTINES_MAX: u64 = 1 << 26;
 /// Pointers that are read at once.
-const POINTERS: usize = 64 << 10;
-/// Two structs whose distance is less are read as one range.
-const GAP: u64 = 2 << 10;
-/// The longest such range.
-const RANGE_MAX: u64 = 256 << 10;
-/// Bytes of structs in the agent's memory at a time.
-const BUFFER: u64 = 8 << 20;
+const POINTERS: u64 = 32 << 10;
 /// The largest stack that the runtime allows by default has 1 GB; it can be told to allow more.
 const STACK_MAX: u64 = 1 << 40;
 /// Set in `g.atomicstatus` while the collector looks at the stack.
@@ -32,75 +29,70 @@ pub struct CensusTally {
 impl<M: Memory> Runtime<M> {
     /// Hands out every goroutine, dead ones too, in the order of their addresses within parts of the list.
     ///
+    /// Those that are created meanwhile are not among them; those that end meanwhile may be.
+    ///
     /// # Errors
     /// The list itself cannot be read.
     pub fn census(&self, visit: &mut dyn FnMut(&Goroutine)) -> Result<CensusTally, RuntimeError> {
-        let globals = &self.facts.globals;
         // In this order, as the runtime does: the list that is found later has at least that many.
-        let length = self.word(self.at(globals.allglen), "allglen")?;
-        let list = RuntimeAddress(self.word(self.at(globals.allgptr), "allgptr")?);
+        let length = self.word(self.at(self.facts.globals.allglen), "allglen")?;
         if length > GOROUTINES_MAX {
             return Err(RuntimeError::Implausible { what: "the number of goroutines" });
         }
-        let mut tally = CensusTally::default();
-        let mut bytes = Vec::new();
-        let mut buffer = Vec::new();
+        let (mut tally, mut buffer, mut pieces) = (CensusTally::default(), Vec::new(), Vec::new());
         let mut at = 0;
         while at < length {
-            let count = (length - at).min(POINTERS as u64);
-            bytes.resize(usize::try_from(8 * count).unwrap_or(0), 0);
-            let from = RuntimeAddress(list.0.wrapping_add(8 * at));
-            self.memory.read(from, &mut bytes).map_err(|error| RuntimeError::of(error, "allgs"))?;
-            let mut pointers: Vec<u64> = bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
-            pointers.sort_unstable();
-            self.structs(&pointers, &mut buffer, &mut tally, visit)?;
+            let count = (length - at).min(POINTERS);
+            self.pointers(at, count, &mut pieces)?;
+            gather(
+                &self.memory,
+                &mut pieces,
+                &mut buffer,
+                &mut |piece, bytes| match bytes.and_then(|bytes| self.goroutine(piece.at, bytes)) {
+                    Some(goroutine) => {
+                        tally.visited += 1;
+                        visit(&goroutine);
+                    }
+                    None => tally.torn += 1,
+                },
+            )
+            .map_err(|error| RuntimeError::of(error, "goroutines"))?;
             at += count;
         }
         Ok(tally)
     }
 
-    /// Reads the structs at sorted addresses, near ones together.
-    fn structs(
-        &self,
-        pointers: &[u64],
-        buffer: &mut Vec<u8>,
-        tally: &mut CensusTally,
-        visit: &mut dyn FnMut(&Goroutine),
-    ) -> Result<(), RuntimeError> {
-        let size = u64::from(self.facts.layout.g.size);
-        let mut rest = pointers;
-        while !rest.is_empty() {
-            let (ranges, taken) = ranges(rest, size);
-            let total: u64 = ranges.iter().map(|(start, end, _)| end - start).sum();
-            buffer.resize(usize::try_from(total).unwrap_or(0), 0);
-            let mut reads = Vec::with_capacity(ranges.len());
-            let mut free = buffer.as_mut_slice();
-            for (start, end, _) in &ranges {
-                let (out, tail) = std::mem::take(&mut free).split_at_mut(usize::try_from(end - start).unwrap_or(0));
-                free = tail;
-                reads.push(Read { at: RuntimeAddress(*start), out, done: false });
+    /// The addresses of the structs `first` to `first + count` of the list.
+    fn pointers(&self, first: u64, count: u64, pieces: &mut Vec<Piece>) -> Result<(), RuntimeError> {
+        let list = || self.word(self.at(self.facts.globals.allgptr), "allgptr");
+        let length = self.struct_length();
+        let mut bytes = vec![0; usize::try_from(8 * count).unwrap_or(0)];
+        let mut before = list()?;
+        for _ in 0..TRIES {
+            let from = RuntimeAddress(before.wrapping_add(8 * first));
+            let read = self.memory.read(from, &mut bytes);
+            // A list that grows is copied, and the old one is free for other use from then on.
+            let after = list()?;
+            if after == before {
+                read.map_err(|error| RuntimeError::of(error, "allgs"))?;
+                pieces.clear();
+                let pointers = bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).enumerate();
+                // The list may have room for pointers that are not there yet.
+                pieces.extend(pointers.filter(|(_, at)| *at != 0).map(|(name, at)| Piece { at, length, name }));
+                return Ok(());
             }
-            self.memory.read_many(&mut reads).map_err(|error| RuntimeError::of(error, "goroutines"))?;
-            let (now, later) = rest.split_at(taken);
-            rest = later;
-            let mut addresses = now.iter();
-            for (read, (start, _, members)) in reads.iter().zip(&ranges) {
-                for address in addresses.by_ref().take(*members) {
-                    let offset = usize::try_from(address - start).unwrap_or(usize::MAX);
-                    let bytes = read.out.get(offset..).and_then(|bytes| bytes.get(..self.facts.layout.g.size as usize));
-                    match bytes.filter(|_| read.done).and_then(|bytes| self.goroutine(*address, bytes)) {
-                        Some(goroutine) => {
-                            tally.visited += 1;
-                            visit(&goroutine);
-                        }
-                        // The list may have room for pointers that are not there yet.
-                        None if *address == 0 => {}
-                        None => tally.torn += 1,
-                    }
-                }
-            }
+            before = after;
         }
-        Ok(())
+        Err(RuntimeError::Changed)
+    }
+
+    /// Bytes of `runtime.g` from its begin to behind the last field that is read.
+    fn struct_length(&self) -> u32 {
+        let (g, gobuf) = (&self.facts.layout.g, &self.facts.layout.gobuf);
+        let saved = [gobuf.sp, gobuf.pc, gobuf.bp].map(|at| g.sched.saturating_add(at));
+        let fields = [g.stack.saturating_add(8), g.atomicstatus, g.goid, g.waitreason, g.gopc, g.startpc, g.tracking_seq, g.waiting];
+        let maybe = [g.syscallsp, g.syscallpc, g.syscallbp.unwrap_or(0), g.parent_goid.unwrap_or(0)];
+        saved.into_iter().chain(fields).chain(maybe).max().unwrap_or(0).saturating_add(8).min(g.size)
     }
 
     /// The goroutine in these bytes, if it makes sense.
@@ -124,7 +116,9 @@ impl<M: Memory> Runtime<M> {
         if address == 0 || (is_alive && (stack.start >= stack.end || stack.end.0 - stack.start.0 > STACK_MAX)) {
             return None;
         }
-        let (sp, pc, bp) = if state == GoroutineState::Syscall {
+        // On the way back from a system call it is runnable, and these still hold.
+        let in_call = state != GoroutineState::Running && bytes.u64(g.syscallsp) != 0;
+        let (sp, pc, bp) = if state == GoroutineState::Syscall || in_call {
             (word(g.syscallsp), word(g.syscallpc), g.syscallbp.map_or(RuntimeAddress(0), word))
         } else {
             (word(g.sched + gobuf.sp), word(g.sched + gobuf.pc), word(g.sched + gobuf.bp))
@@ -146,28 +140,4 @@ impl<M: Memory> Runtime<M> {
             waiting: word(g.waiting),
         })
     }
-}
-
-/// Start, end, and number of structs.
-type Range = (u64, u64, usize);
-
-/// Ranges that hold structs of `size` at these sorted addresses, and how many of the addresses they are for.
-fn ranges(sorted: &[u64], size: u64) -> (Vec<Range>, usize) {
-    let (mut ranges, mut taken, mut total): (Vec<Range>, _, _) = (Vec::new(), 0, 0);
-    for address in sorted {
-        let end = address.saturating_add(size);
-        match ranges.last_mut() {
-            Some((start, last, members)) if address.saturating_sub(*last) < GAP && end - *start <= RANGE_MAX => {
-                total += end.saturating_sub(*last);
-                (*last, *members) = (end.max(*last), *members + 1);
-            }
-            _ if total >= BUFFER => break,
-            _ => {
-                total += end - address;
-                ranges.push((*address, end, 1));
-            }
-        }
-        taken += 1;
-    }
-    (ranges, taken)
 }

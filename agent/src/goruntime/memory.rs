@@ -94,7 +94,8 @@ impl Memory for ProcessMemory {
             let read = map.read_at(buffer, page * 8).map_err(|failed| error(&failed))?;
             let entries = buffer.get(..read).unwrap_or_default().as_chunks::<8>().0;
             if entries.is_empty() {
-                break;
+                // No address space, or the end of it.
+                return if page == range.start.0 / self.page { Err(MemoryError::Gone) } else { Ok(found) };
             }
             for (entry, page) in entries.iter().zip(page..) {
                 if u64::from_le_bytes(*entry) & PRESENT == 0 {
@@ -120,5 +121,71 @@ fn error(error: &io::Error) -> MemoryError {
         Some(libc::EFAULT) => MemoryError::NotMapped,
         Some(errno) => MemoryError::Other(errno),
         None => MemoryError::Other(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own() -> ProcessMemory {
+        ProcessMemory::new(std::process::id())
+    }
+
+    fn address<T>(of: &T) -> u64 {
+        std::ptr::from_ref(of).addr() as u64
+    }
+
+    #[test]
+    fn words_of_this_process() {
+        let (long, short) = (0x1122_3344_5566_7788_u64, 0x99aa_bbcc_u32);
+        let memory = own();
+        assert_eq!(memory.u64(RuntimeAddress(address(&long))), Ok(long));
+        assert_eq!(memory.u32(RuntimeAddress(address(&short))), Ok(short));
+        assert_eq!(memory.u64(RuntimeAddress(0)), Err(MemoryError::NotMapped));
+        assert_eq!(memory.u64(RuntimeAddress(u64::MAX)), Err(MemoryError::NotMapped));
+        assert_eq!(ProcessMemory::new(u32::MAX >> 2).u64(RuntimeAddress(address(&long))), Err(MemoryError::Gone));
+    }
+
+    #[test]
+    fn many_reads_with_holes() {
+        let numbers: Vec<u64> = (0..3000).map(|n| n * 7).collect();
+        let base = numbers.as_ptr().addr() as u64;
+        let mut outs = vec![[0_u8; 8]; numbers.len()];
+        let hole = |index: usize| index % 1000 == 5 || index == 1023 || index == 1024;
+        let mut reads: Vec<Read<'_>> = outs
+            .iter_mut()
+            .enumerate()
+            .map(|(index, out)| {
+                let at = if hole(index) { 8 } else { base + 8 * index as u64 };
+                Read { at: RuntimeAddress(at), out, done: false }
+            })
+            .collect();
+        own().read_many(&mut reads).unwrap();
+        for (index, read) in reads.iter().enumerate() {
+            assert_eq!(read.done, !hole(index), "{index}");
+            assert!(hole(index) || read.out == numbers[index].to_le_bytes(), "{index}");
+        }
+        assert_eq!(ProcessMemory::new(u32::MAX >> 2).read_many(&mut reads), Err(MemoryError::Gone));
+        assert_eq!(own().read_many(&mut []), Ok(()));
+    }
+
+    #[test]
+    fn untouched_pages_are_not_there() {
+        let page = rustix::param::page_size();
+        // Large enough that the allocator maps it anew: no page of it is there before it is written to.
+        let mut bytes: Vec<u8> = Vec::with_capacity(64 << 20);
+        let start = (bytes.as_ptr().addr() + page).next_multiple_of(page) as u64;
+        let range = RuntimeAddress(start)..RuntimeAddress(start + (32 << 20));
+        assert_eq!(own().present(range.clone()), Ok(vec![]));
+        let touched = usize::try_from(start).unwrap() - bytes.as_ptr().addr() + 5 * page;
+        bytes.spare_capacity_mut()[touched].write(1);
+        let there = RuntimeAddress(start + 5 * page as u64)..RuntimeAddress(start + 6 * page as u64);
+        // Huge pages would make more of it present than one: what was touched is there in any case.
+        let present = own().present(range).unwrap();
+        assert!(present.iter().any(|range| range.start <= there.start && there.end <= range.end), "{present:?}");
+        let inside = RuntimeAddress(there.start.0 + 8)..RuntimeAddress(there.start.0 + 16);
+        assert_eq!(own().present(inside.clone()), Ok(vec![inside]));
+        assert_eq!(ProcessMemory::new(u32::MAX >> 2).present(there), Err(MemoryError::Gone));
     }
 }

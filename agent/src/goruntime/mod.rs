@@ -1,18 +1,23 @@
-//! What the Go runtime of a process knows, read from its memory: figures and goroutines. The only reader of target memory.
+//! What the Go runtime of a process knows, read from its memory: figures, goroutines, stacks. The only reader of target memory.
 //!
-//! In: a [`Memory`], the [`RuntimeFacts`] of its executable. Out: [`RuntimeFigures`], [`Goroutine`]s. Must not know: /proc, BPF, names.
+//! In: a [`Memory`], the [`RuntimeFacts`] of its executable. Out: [`RuntimeFigures`](crate::model::RuntimeFigures),
+//! [`Goroutine`](crate::model::Goroutine)s, [`Stack`](crate::model::Stack)s. Must not know: /proc, BPF, names.
 //!
 //! The process runs on while it is read, so everything that is read is checked for sense, and read again where it changed. All of it
 //! is foreign: sizes are bounded, addresses are only ever read from.
 
 mod census;
 mod figures;
+mod gather;
 mod histogram;
 mod memory;
+mod stacks;
+#[cfg(test)]
+mod testing;
 
 use goroscope_gobin::{RuntimeFacts, VirtualAddress};
 
-pub use self::{census::CensusTally, memory::ProcessMemory};
+pub use self::{census::CensusTally, memory::ProcessMemory, stacks::FrameSize};
 use crate::model::{Memory, MemoryError, RuntimeAddress};
 
 /// Processors that a process may have: far more than machines do.

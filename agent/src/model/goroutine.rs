@@ -55,3 +55,14 @@ pub struct Goroutine {
     /// `g.waiting`: the first `runtime.sudog` of what it waits on; 0 if there is none.
     pub waiting: RuntimeAddress,
 }
+
+/// The calls that a goroutine is in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Stack {
+    /// Return addresses, innermost first, as in Go's own profiles: the call is in front of each. The first is where the goroutine goes
+    /// on; of one that has not run yet it is the start of its function plus one.
+    pub calls: Vec<RuntimeAddress>,
+    /// Whether the last one is the first call of the goroutine, `runtime.goexit` behind it. If not, more calls were there than wanted, or the
+    /// stack changed while it was read.
+    pub complete: bool,
+}

@@ -71,6 +71,20 @@ pub trait Memory {
     }
 }
 
+impl<M: Memory + ?Sized> Memory for &M {
+    fn read(&self, at: RuntimeAddress, out: &mut [u8]) -> Result<(), MemoryError> {
+        (**self).read(at, out)
+    }
+
+    fn read_many(&self, reads: &mut [Read<'_>]) -> Result<(), MemoryError> {
+        (**self).read_many(reads)
+    }
+
+    fn present(&self, range: Range<RuntimeAddress>) -> Result<Vec<Range<RuntimeAddress>>, MemoryError> {
+        (**self).present(range)
+    }
+}
+
 /// One of many reads.
 #[derive(Debug)]
 pub struct Read<'a> {

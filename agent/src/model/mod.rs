@@ -19,7 +19,7 @@ pub use census::{CensusReport, GoroutineGroup};
 pub use executable::{Executable, ExecutableId, Inode};
 pub use features::{Feature, Features};
 pub use figures::RuntimeFigures;
-pub use goroutine::{Goroutine, GoroutineState};
+pub use goroutine::{Goroutine, GoroutineState, Stack};
 pub use histogram::Histogram;
 pub use memory::{Memory, MemoryError, Read};
 pub use plan::{Probe, ProbePlan, Refusal, Subject};
