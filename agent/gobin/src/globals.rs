@@ -14,7 +14,7 @@ use crate::runtime::Globals;
 use crate::{Limits, RuntimeRefusal, Source, VirtualAddress, analyse};
 
 /// The functions whose code is read.
-pub(crate) const FUNCTIONS: [&str; 27] = [
+pub const FUNCTIONS: [&str; 27] = [
     "runtime.forEachGRace",
     "runtime.allgadd",
     "runtime.preemptall",

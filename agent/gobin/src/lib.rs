@@ -34,6 +34,7 @@ pub use buildinfo::{BuildInfo, Module};
 pub use disasm::{PROLOGUE_BYTES, Prologue, StackCheck, StackGuard, classify, return_sites};
 pub use elf::Arch;
 pub use events::{Event, WANTED, WantedFunction};
+pub use globals::FUNCTIONS as RUNTIME_FUNCTIONS;
 pub use limits::{LIBRARY_RANGES_MAX, Limits};
 pub use moduledata::ModuledataLocation;
 pub use names::is_library_function;

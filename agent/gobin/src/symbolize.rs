@@ -82,14 +82,7 @@ impl Symbolizer {
     /// # Errors
     /// `pc` lies outside of Go code, or the tables are corrupt or unreadable.
     pub fn frames(&self, source: &dyn Source, pc: Pc) -> Result<Vec<Frame>, SymbolizeError> {
-        let (address, pc) = match pc {
-            Pc::ReturnAddress(address) => (address, address.0.checked_sub(1)),
-            Pc::Exact(address) => (address, Some(address.0)),
-        };
-        let pc = pc.and_then(|pc| pc.checked_sub(self.text.0)).and_then(|pc| u32::try_from(pc).ok());
-        let pc = pc.ok_or(SymbolizeError::NotInText(address))?;
-        let record = self.record(source, pc)?.ok_or(SymbolizeError::NotInText(address))?;
-        let mut offset = u64::from(pc.saturating_sub(record.entry));
+        let (record, mut offset) = self.function(source, pc)?;
         let mut frames = Vec::new();
         // Bytes that all tables together may cost, so that a crafted tree cannot multiply the limit.
         let mut budget = self.limits.pc_table_bytes;
@@ -104,6 +97,34 @@ impl Symbolizer {
             offset = parent;
         }
         Err(Refusal::CorruptPclntab { what: "inlining without end" }.into())
+    }
+
+    /// The size of the frame at `pc` in bytes: how far the stack pointer is below what it was when the function was called (pcsp).
+    /// With it a stack can be unwound without frame pointers. On amd64 the return address is at SP + size, and the caller's SP 8
+    /// bytes higher; on arm64 the return address is at SP, and the caller's SP is SP + size (with size 0 the address is in X30).
+    ///
+    /// # Errors
+    /// As [`Symbolizer::frames`]; also if no size is known there.
+    pub fn frame_size(&self, source: &dyn Source, pc: Pc) -> Result<u32, SymbolizeError> {
+        let (record, offset) = self.function(source, pc)?;
+        let mut budget = self.limits.pc_table_bytes;
+        let table = ValueTable(record.bytes.u32(16).unwrap_or_default());
+        let size = value_at(source, &self.tables, table, offset, &mut budget)?;
+        let size = size.and_then(|size| u32::try_from(size).ok()).filter(|size| size.is_multiple_of(8));
+        Ok(size.ok_or(Refusal::CorruptPclntab { what: "no frame size" })?)
+    }
+
+    /// The record of the function that `pc` means, and the instruction's offset from its entry.
+    fn function(&self, source: &dyn Source, pc: Pc) -> Result<(Record, u64), SymbolizeError> {
+        let (address, pc) = match pc {
+            Pc::ReturnAddress(address) => (address, address.0.checked_sub(1)),
+            Pc::Exact(address) => (address, Some(address.0)),
+        };
+        let pc = pc.and_then(|pc| pc.checked_sub(self.text.0)).and_then(|pc| u32::try_from(pc).ok());
+        let pc = pc.ok_or(SymbolizeError::NotInText(address))?;
+        let record = self.record(source, pc)?.ok_or(SymbolizeError::NotInText(address))?;
+        let offset = u64::from(pc.saturating_sub(record.entry));
+        Ok((record, offset))
     }
 
     /// The record of the function that holds `pc`, an offset from the text start.

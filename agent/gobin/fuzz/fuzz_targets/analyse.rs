@@ -13,6 +13,7 @@ fuzz_target!(|data: &[u8]| {
             assert!(function.entry <= function.end);
             assert!(function.code.len() <= goroscope_gobin::PROLOGUE_BYTES);
             let _ = binary.references(&data, function);
+            let _ = binary.symbolizer().frame_size(&data, goroscope_gobin::Pc::Exact(function.entry));
         }
     }
 });

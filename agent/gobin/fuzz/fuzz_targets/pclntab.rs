@@ -12,6 +12,7 @@ fuzz_target!(|data: &[u8]| {
     let text = binary.pclntab.text_start.0;
     for pc in [u64::from_le_bytes(*pc), text, text.saturating_add(data.len() as u64 / 2)] {
         for pc in [Pc::Exact(VirtualAddress(pc)), Pc::ReturnAddress(VirtualAddress(pc))] {
+            let _ = binary.symbolizer().frame_size(&file, pc);
             if let Ok(frames) = binary.frames(&file, pc) {
                 assert!(!frames.is_empty() && frames.len() <= limits.inline_depth);
             }

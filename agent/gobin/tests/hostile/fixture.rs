@@ -19,6 +19,33 @@ pub struct Fixture {
     pub endless_inlining: bool,
     /// Functions in front of all others, each of 16 bytes.
     pub more_functions: Vec<&'static str>,
+    /// Functions behind all others, with code that refers to variables. If there are any, zeroed memory is there too.
+    pub code: Vec<(&'static str, Vec<Op>)>,
+}
+
+/// A piece of code; variables are offsets into the zeroed memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// `mov rax,[variable]`.
+    Refer(u64),
+    /// `lea rax,[variable]; call function`.
+    Call(&'static str, u64),
+    /// Anything.
+    Bytes(Vec<u8>),
+}
+
+impl Op {
+    /// The instructions at `address`.
+    pub fn assemble(&self, address: u64, entry: impl Fn(&str) -> u64) -> Vec<u8> {
+        let relative = |target: u64, end: u64| target.wrapping_sub(address + end).to_le_bytes()[..4].to_vec();
+        match self {
+            Self::Refer(variable) => [vec![0x48, 0x8b, 0x05], relative(VARIABLES + variable, 7)].concat(),
+            Self::Call(name, variable) => {
+                [vec![0x48, 0x8d, 0x05], relative(VARIABLES + variable, 7), vec![0xe8], relative(entry(name), 12)].concat()
+            }
+            Self::Bytes(bytes) => bytes.clone(),
+        }
+    }
 }
 
 impl Default for Fixture {
@@ -32,6 +59,7 @@ impl Default for Fixture {
             second_newproc: 23,
             endless_inlining: false,
             more_functions: Vec::new(),
+            code: Vec::new(),
         }
     }
 }
@@ -51,6 +79,9 @@ const CHECKED: [u8; 16] = [0x49, 0x3b, 0x66, 0x10, 0x76, 0x08, 0x55, 0x48, 0x89,
 pub const BASE: u64 = 0x40_0000;
 const TEXT: usize = 0x1c0;
 const DATA_GAP: u64 = 0x1000;
+/// Zeroed memory, and its size.
+pub const VARIABLES: u64 = BASE + 0x20_0000;
+pub const VARIABLES_SIZE: usize = 0x2_0000;
 
 impl Fixture {
     fn functions(&self) -> Vec<Function> {
@@ -65,6 +96,9 @@ impl Fixture {
             Function { name: "main.main", code: CHECKED.to_vec(), func_id: 0, inlines: true },
             plain("runtime.newproc", self.second_newproc),
         ]);
+        // The entries are not known yet; no instruction's length depends on them.
+        let code = |ops: &[Op]| [ops.iter().flat_map(|op| op.assemble(0, |_| 0)).collect(), vec![0xc3]].concat();
+        functions.extend(self.code.iter().map(|(name, ops)| Function { name, code: code(ops), func_id: 0, inlines: false }));
         functions
     }
 
@@ -77,6 +111,7 @@ impl Fixture {
             entries.push(file.len() - TEXT);
             file.extend_from_slice(&function.code);
         }
+        self.assemble(&mut file, &functions, &entries);
         let text_end = file.len();
         align(&mut file, 16);
         let pclntab = file.len();
@@ -92,6 +127,22 @@ impl Fixture {
         let rodata_end = file.len();
         let data = Data { pclntab, names_length, functions: functions.len(), text_end, gofunc, version };
         self.finish(file, &data, rodata_end, &table)
+    }
+
+    /// Writes the code that refers to variables and functions.
+    fn assemble(&self, file: &mut [u8], functions: &[Function], entries: &[usize]) {
+        let entry = |name: &str| {
+            functions.iter().position(|function| function.name == name).map_or(0, |index| BASE + (TEXT + entries[index]) as u64)
+        };
+        let first = functions.len() - self.code.len();
+        for ((_, ops), entry_offset) in self.code.iter().zip(&entries[first..]) {
+            let mut at = TEXT + entry_offset;
+            for op in ops {
+                let bytes = op.assemble(BASE + at as u64, entry);
+                file[at..at + bytes.len()].copy_from_slice(&bytes);
+                at += bytes.len();
+            }
+        }
     }
 
     /// Names, units, files, tables by program counter, functions.
@@ -114,6 +165,9 @@ impl Fixture {
         let line_table = values.len();
         // Lines 20 (below 4), 33 (below 12), 21.
         values.extend_from_slice(&[42, 4, 26, 8, 23, 4, 0]);
+        // The frame has 0 bytes up to the push, 8 up to the pop.
+        let frame_table = values.len();
+        values.extend_from_slice(&[2, 7, 16, 6, 15, 3, 0]);
         let index_table = values.len();
         // Value -1 below 4, 0 below 12, -1.
         values.extend_from_slice(&[0, 4, 2, 8, 1, 4, 0]);
@@ -123,7 +177,7 @@ impl Fixture {
         for (index, function) in functions.iter().enumerate() {
             align(&mut records, 4);
             words32(&mut table, &[entries[index], records_start + records.len()]);
-            words32(&mut records, &[entries[index], name_offsets[index], 0, 0, 0, file_table, line_table]);
+            words32(&mut records, &[entries[index], name_offsets[index], 0, 0, frame_table, file_table, line_table]);
             let arrays = if function.inlines { [3, 4] } else { [0, 0] };
             words32(&mut records, &[usize::from(arrays[0]), 0, 20]);
             records.extend_from_slice(&[function.func_id, 0, 0, arrays[1]]);
@@ -195,7 +249,7 @@ impl Fixture {
         let data_end = file.len();
         let note = file.len();
         file.extend_from_slice(b"\x04\0\0\0\x05\0\0\0\x04\0\0\0Go\0\0ab/cd\0\0\0");
-        let segments = [
+        let mut segments = vec![
             (1, 5, TEXT, address(TEXT), at.text_end - TEXT),
             (1, 4, at.text_end, address(at.text_end), rodata_end - at.text_end),
             (1, 6, data_start, data_address(data_start), data_end - data_start),
@@ -207,6 +261,9 @@ impl Fixture {
             (".gopclntab", address(at.pclntab), at.pclntab, at.gofunc - at.pclntab),
             (".go.buildinfo", data_address(build_info), build_info, build_info_size),
         ];
+        if !self.code.is_empty() {
+            segments.push((1, 6, 0, VARIABLES, 0));
+        }
         self.headers(&mut file, &segments, &sections);
         file
     }
@@ -270,7 +327,8 @@ impl Fixture {
         for (kind, flags, offset, address, size) in segments {
             head.extend_from_slice(&kind.to_le_bytes());
             head.extend_from_slice(&flags.to_le_bytes());
-            for word in [*offset as u64, *address, *address, *size as u64, *size as u64, 8] {
+            let memory = if *address == VARIABLES { VARIABLES_SIZE } else { *size };
+            for word in [*offset as u64, *address, *address, *size as u64, memory as u64, 8] {
                 head.extend_from_slice(&word.to_le_bytes());
             }
         }

@@ -2,8 +2,12 @@
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod corpus;
+mod dwarf;
 #[expect(unreachable_pub, reason = "the fuzz targets include it too")]
 mod fixture;
+mod runtime;
+#[expect(unreachable_pub, reason = "a fuzz target includes it too")]
+mod sections;
 
 use std::cell::Cell;
 
@@ -64,6 +68,22 @@ fn frames() {
     check(Pc::ReturnAddress(VirtualAddress(0)), "0x0 is not in a Go function");
     check(Pc::Exact(VirtualAddress(BASE)), "0x400000 is not in a Go function");
     check(Pc::Exact(VirtualAddress(u64::MAX)), "0xffffffffffffffff is not in a Go function");
+}
+
+#[test]
+fn frame_sizes() {
+    let bytes = Fixture::default().build();
+    let binary = analyse(&bytes, &Limits::default()).unwrap();
+    let main = binary.pclntab.text_start.0 + 16 + 8 + 16 + 16;
+    let check = |pc: Pc, expected: Result<u32, &str>| {
+        let size = binary.symbolizer().frame_size(&bytes, pc).map_err(|error| error.to_string());
+        assert_eq!(size, expected.map_err(str::to_owned), "{pc:?}");
+    };
+    check(Pc::Exact(VirtualAddress(main)), Ok(0));
+    check(Pc::Exact(VirtualAddress(main + 7)), Ok(8));
+    check(Pc::ReturnAddress(VirtualAddress(main + 7)), Ok(0));
+    check(Pc::Exact(VirtualAddress(main + 13)), Ok(0));
+    check(Pc::Exact(VirtualAddress(0)), Err("0x0 is not in a Go function"));
 }
 
 #[test]
@@ -189,6 +209,7 @@ fn explore_function(counted: &Counted<'_>, binary: &GoBinary, entry: VirtualAddr
     for offset in [0, 5, 13, 80] {
         if let Some(pc) = entry.checked_add(offset) {
             let _ = binary.frames(counted, Pc::Exact(pc));
+            let _ = binary.symbolizer().frame_size(counted, Pc::Exact(pc));
         }
     }
 }

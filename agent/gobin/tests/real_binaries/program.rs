@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use goroscope_gobin::{Frame, GoBinary, Pc, VirtualAddress};
+use goroscope_gobin::{Arch, Frame, Function, GoBinary, Pc, Prologue, VirtualAddress};
 
 use crate::toolchain::Executable;
 
@@ -46,7 +46,22 @@ pub(crate) fn check_frames(executable: &Executable, binary: &GoBinary, release: 
         assert_eq!(frames.iter().map(printed).collect::<Vec<_>>(), expected, "go{release} pc {index} {:?}", executable.path);
         inlined += frames.iter().filter(|frame| frame.inlined).count();
     }
+    binary.functions.iter().for_each(|function| check_frame_size(executable, binary, function));
     assert!(inlined >= 3, "go{release}: the program has no inlined frames");
+}
+
+/// Nothing is on the stack up to the check; then the caller's frame pointer, or the whole frame.
+fn check_frame_size(executable: &Executable, binary: &GoBinary, function: &Function) {
+    let size = |offset: u32| binary.symbolizer().frame_size(executable, Pc::Exact(function.entry.checked_add(u64::from(offset)).unwrap()));
+    let Prologue::StackCheck(check) = function.prologue else { return };
+    assert_eq!((size(0).unwrap(), size(check.after).unwrap()), (0, 0), "{}", function.name);
+    let behind = size(check.after + if binary.arch == Arch::Arm64 { 4 } else { 1 }).unwrap();
+    match (binary.arch, check.after_is_push_rbp) {
+        (Arch::Amd64, true) => assert_eq!(behind, 8, "{}", function.name),
+        // `sub rsp,N` is longer than a byte; `sub x20,sp,N` of a large frame moves nothing yet.
+        (Arch::Amd64, false) => assert_eq!(behind, 0, "{}", function.name),
+        (Arch::Arm64, _) => assert!(behind % 16 == 0 && behind < 256, "{}: {behind}", function.name),
+    }
 }
 
 /// The runtime prints type arguments as `[...]`.
@@ -62,5 +77,6 @@ pub(crate) fn check_lines(executable: &Executable, binary: &GoBinary) {
         let [frame] = &frames[..] else { panic!("{frames:?}") };
         assert_eq!(frame.function, function.name);
         assert!(frame.file.ends_with(".go") && frame.line > 0, "{frame:?}");
+        check_frame_size(executable, binary, function);
     }
 }
