@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use goroscope_gobin::{Function, GoBinary, PclntabLocation, Prologue, VersionSource};
 use serde::Serialize;
 
+use super::runtime::{self, RuntimeFacts};
 use crate::{
     model::{Executable, Probe, Refusal, RuntimeAddress},
     plan::{plan, plan_at_home},
@@ -58,6 +59,8 @@ pub(super) struct ExecutableFacts {
     pub(super) pclntab: Place,
     pub(super) functions_in_pclntab: u64,
     pub(super) moduledata: Place,
+    /// What is needed to read the runtime's memory.
+    pub(super) runtime: RuntimeFacts,
     pub(super) library_ranges: usize,
     pub(super) library_ranges_dropped: u64,
     pub(super) functions: Vec<FunctionFacts>,
@@ -171,6 +174,7 @@ impl From<&Executable> for ExecutableFacts {
                 address: binary.moduledata.address.to_string(),
                 found_by: snake(&format!("{:?}", binary.moduledata.location)).replace('_', " "),
             },
+            runtime: runtime::facts(binary),
             library_ranges: binary.library_ranges.len(),
             library_ranges_dropped: binary.library_ranges_dropped,
             functions: binary.functions.iter().map(FunctionFacts::from).collect(),

@@ -4,6 +4,7 @@
 //! kernels: a path needs no rights at all.
 
 mod facts;
+mod runtime;
 mod show;
 
 use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt as _, path::PathBuf};

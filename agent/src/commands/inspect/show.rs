@@ -3,6 +3,7 @@
 use super::{
     super::text::{harmless, table},
     facts::{ExecutableFacts, Inspection},
+    runtime::RuntimeFacts,
 };
 
 /// Characters of a value that others chose.
@@ -26,6 +27,7 @@ pub(super) fn text(inspection: &Inspection) -> String {
     out += &table(&rows.into_iter().flatten().collect::<Vec<_>>(), 2);
     if let Some(executable) = &inspection.executable {
         out += &section("build settings", &settings(executable));
+        out += &section("runtime variables", &variables(executable));
         out += &section("functions found", &functions(executable));
     }
     out += &section("probes", &probes(inspection));
@@ -83,8 +85,23 @@ fn executable_rows(executable: &ExecutableFacts) -> Vec<Option<Vec<String>>> {
             )),
         ),
         row("moduledata", Some(format!("{}, found by {}", executable.moduledata.address, executable.moduledata.found_by))),
+        row("runtime memory", Some(runtime(executable))),
         row("library text", Some(library)),
     ]
+}
+
+fn runtime(executable: &ExecutableFacts) -> String {
+    match &executable.runtime {
+        RuntimeFacts { layout: Some(layout), .. } => format!("layout from {layout}"),
+        RuntimeFacts { reason, detail, .. } => {
+            format!("cannot be read: {}: {}", reason.unwrap_or_default(), detail.as_deref().unwrap_or_default())
+        }
+    }
+}
+
+fn variables(executable: &ExecutableFacts) -> Vec<Vec<String>> {
+    let variables = executable.runtime.variables.iter();
+    variables.map(|(name, address)| vec![format!("runtime.{name}"), address.clone().unwrap_or_else(|| "not found".to_owned())]).collect()
 }
 
 fn settings(executable: &ExecutableFacts) -> Vec<Vec<String>> {

@@ -22,6 +22,9 @@ fn a_path() {
         "push rbp",
         "goroutine_start",
         "Counted: goroutine, map, timer.",
+        "layout from table",
+        "runtime.allglen",
+        "runtime.mheap_",
         "CGO_ENABLED",
     ] {
         assert!(text.contains(expected), "{expected} is not in\n{text}");
@@ -33,6 +36,9 @@ fn a_path() {
     assert!(probe["bytes"].as_str().unwrap().starts_with("554889e5"), "{probe}");
     assert_eq!(bytes[offset..offset + 4], [0x55, 0x48, 0x89, 0xe5]);
     assert_eq!(json["executable"]["settings"]["CGO_ENABLED"], "0");
+    let runtime = &json["executable"]["runtime"];
+    assert_eq!((&runtime["layout"], &runtime["reason"]), (&"table".into(), &serde_json::Value::Null));
+    assert!(runtime["variables"]["semtable"].as_str().unwrap().starts_with("0x"), "{runtime}");
     assert_eq!(json["process"], serde_json::Value::Null);
 }
 
