@@ -4,11 +4,11 @@
 //!
 //! Flags are taken as text: [`crate::config`] checks them together with environment and file, in the same words.
 
-use std::{path::PathBuf, process::ExitCode, sync::LazyLock};
+use std::{path::PathBuf, process::ExitCode, sync::LazyLock, time::Duration};
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
-use crate::config::{Config, ConfigError, Key, Layer, Origin};
+use crate::config::{Config, ConfigError, Key, Layer, Origin, time_span};
 
 /// The agent's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -25,6 +25,7 @@ const EXAMPLES: &str = "Examples:
   goroscope run                        every Go process, http://127.0.0.1:9640/metrics
   goroscope run --listen 0.0.0.0:9640  let Prometheus on another host scrape
   goroscope run --pid 4711 --exact     one process, every event counted
+  goroscope check --pid 4711 --report leaks.json  which go statements leak
   goroscope inspect /usr/bin/etcd      what can be counted, and why not the rest
   goroscope doctor                     what this kernel and these capabilities allow";
 
@@ -94,6 +95,8 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Explain one executable: Go version, functions found, probe sites, and what is refused and why
     Inspect(InspectArgs),
+    /// Watch one process for a while and write down which go statements leak, with evidence
+    Check(CheckArgs),
     /// Say what this kernel and these capabilities allow, what will not be collected, and how to mend it
     Doctor(DoctorArgs),
 }
@@ -157,6 +160,57 @@ pub struct InspectArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// How `check` ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum CheckStatus {
+    /// The report is empty.
+    None = 0,
+    /// There are findings in the report.
+    Some = 1,
+    /// There is no report.
+    NotWatched = 2,
+}
+
+impl From<CheckStatus> for ExitCode {
+    fn from(status: CheckStatus) -> Self {
+        Self::from(status as u8)
+    }
+}
+
+/// Flags of `check`.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(after_help = "SIGINT and SIGTERM end the watch early: the report is written within two seconds. It is a JSON list, [] if nothing
+leaks, of kind, creation_site, creation_function, wait_reason, blocking_function, blocking_site, count, slope (a second),
+evidence (proven: nothing that can run leads to what they wait on; stuck: blocked for longer than ever seen to end;
+live: they loop and multiply) and since. Needs CAP_SYS_PTRACE, or the same user.
+
+Exit statuses of check:
+  0  nothing leaks, as far as could be seen in that time
+  1  something leaks
+  2  the process could not be watched, or the report not be written")]
+pub struct CheckArgs {
+    /// The process
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..=i64::from(i32::MAX)))]
+    pub pid: u32,
+
+    /// How long to watch, such as 90s, 5m, 2h: what leaks slowly needs longer
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = span)]
+    pub time: Duration,
+
+    /// Where to write the report; it appears there as a whole
+    #[arg(long, value_name = "FILE")]
+    pub report: PathBuf,
+
+    /// Time between two looks at all goroutines; longer when there are very many
+    #[arg(long, value_name = "TIME", default_value = "250ms", value_parser = span)]
+    pub interval: Duration,
+}
+
+fn span(text: &str) -> Result<Duration, &'static str> {
+    time_span(text).filter(|span| !span.is_zero()).ok_or("expected a whole number of ms, s, m or h, such as 90s")
 }
 
 /// Flags of `doctor`.

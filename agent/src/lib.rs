@@ -16,6 +16,7 @@ pub mod config;
 pub mod discovery;
 pub mod export;
 pub mod goruntime;
+pub mod growth;
 pub mod metrics;
 pub mod model;
 pub mod observer;

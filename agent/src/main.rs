@@ -5,13 +5,14 @@ use std::{fmt::Display, process::ExitCode};
 use clap::Parser as _;
 use goroscope::{
     app,
-    args::{Args, Command, ExitStatus},
+    args::{Args, CheckArgs, CheckStatus, Command, ExitStatus},
     commands, tracer,
 };
 
 fn main() -> ExitCode {
     let status = match Args::parse().command {
         Command::Run(run) => run.config().map_or_else(|error| fail(error, ExitStatus::Usage), app::run),
+        Command::Check(args) => return check(args).into(),
         Command::Inspect(args) => commands::inspect(&args.target, args.json)
             .map_or_else(|error| fail(format!("{error:#}"), ExitStatus::Failure), |()| ExitStatus::Ok),
         Command::Doctor(args) => match commands::doctor(&tracer::features(), args.json) {
@@ -21,6 +22,17 @@ fn main() -> ExitCode {
         },
     };
     status.into()
+}
+
+fn check(CheckArgs { pid, time, report, interval }: CheckArgs) -> CheckStatus {
+    match commands::check(&commands::Check { pid, time, interval, report }) {
+        Ok(0) => CheckStatus::None,
+        Ok(_) => CheckStatus::Some,
+        Err(error) => {
+            eprintln!("goroscope: {error:#}");
+            CheckStatus::NotWatched
+        }
+    }
 }
 
 fn fail(error: impl Display, status: ExitStatus) -> ExitStatus {

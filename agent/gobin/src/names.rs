@@ -7,6 +7,14 @@ pub fn is_library_function(name: &str) -> bool {
     is_library(name.as_bytes())
 }
 
+/// Whether a function only passes on a wait of its caller: `runtime`, `sync`, `time`, `internal/...` and what is below them.
+#[must_use]
+pub fn passes_waits_on(name: &str) -> bool {
+    let Some(package) = package(name.as_bytes()) else { return false };
+    let first = package.split(|byte| *byte == b'/').next().unwrap_or_default();
+    matches!(first, b"runtime" | b"sync" | b"time") || (first == b"internal" && package.len() > first.len())
+}
+
 /// As [`is_library_function`]; a name cut after its package is enough.
 pub(crate) fn is_library(name: &[u8]) -> bool {
     // `type:.eq.T` since Go 1.20, `type..eq.T` before; `go:buildid` and `go.buildid` likewise. `:` and `..` cannot be in a package.
@@ -77,6 +85,23 @@ mod tests {
             "",
         ] {
             check(name, false);
+        }
+    }
+
+    #[test]
+    fn functions_that_pass_waits_on() {
+        for (name, expected) in [
+            ("runtime.gopark", true),
+            ("sync.(*WaitGroup).Wait", true),
+            ("internal/sync.(*Mutex).lockSlow", true),
+            ("internal/poll.(*FD).Read", true),
+            ("time.Sleep", true),
+            ("io.(*pipe).write", false),
+            ("net/http.(*persistConn).readLoop", false),
+            ("golang.org/x/sync/errgroup.(*Group).Wait", false),
+            ("main.sync", false),
+        ] {
+            assert_eq!(passes_waits_on(name), expected, "{name}");
         }
     }
 

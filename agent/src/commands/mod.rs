@@ -3,9 +3,11 @@
 //! Input noun: the words of the command line. Output: text or JSON on standard output. May know every room; must not know how the
 //! command line is parsed, nor the agent's life (that is `app`).
 
+mod check;
 mod doctor;
 mod inspect;
 mod text;
 
+pub use check::{Check, check};
 pub use doctor::doctor;
 pub use inspect::inspect;

@@ -17,7 +17,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 pub use self::{
     excludes::Excludes,
     key::Key,
-    parse::{LogFilter, LogFormat},
+    parse::{LogFilter, LogFormat, time_span},
     problem::{ConfigError, Origin, Problem},
 };
 

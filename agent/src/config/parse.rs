@@ -66,8 +66,14 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// A whole number of ms, s, m or h.
+/// A whole number of ms, s, m or h, that a setting may have.
 pub(super) fn duration(text: &str) -> Option<Duration> {
+    time_span(text).filter(|span| (Duration::from_millis(100)..=Duration::from_secs(3600)).contains(span))
+}
+
+/// A whole number of ms, s, m or h.
+#[must_use]
+pub fn time_span(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at_checked(digits)?;
     let unit_ms = match unit {
@@ -77,8 +83,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
         "h" => 3_600_000,
         _ => return None,
     };
-    let milliseconds = number.parse::<u64>().ok()?.checked_mul(unit_ms)?;
-    (100..=3_600_000).contains(&milliseconds).then(|| Duration::from_millis(milliseconds))
+    number.parse::<u64>().ok()?.checked_mul(unit_ms).map(Duration::from_millis)
 }
 
 pub(super) fn pid(text: &str) -> Option<u32> {

@@ -8,6 +8,7 @@
 
 mod error;
 mod procfs;
+mod sockets;
 mod stat;
 
 pub use error::ProcError;

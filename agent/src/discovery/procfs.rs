@@ -254,7 +254,7 @@ impl ProcRoot {
         read_bounded(&self.file(pid, what), limit, what, |source| ProcError::of(pid, what, source))
     }
 
-    fn file(&self, pid: u32, name: &str) -> PathBuf {
+    pub(super) fn file(&self, pid: u32, name: &str) -> PathBuf {
         self.path.join(pid.to_string()).join(name)
     }
 }

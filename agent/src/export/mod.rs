@@ -2,5 +2,6 @@
 //!
 //! In: a [`crate::model::Report`]. Out: bytes. Must not know: who asks for them.
 
+pub mod findings;
 pub mod goroutines;
 pub mod json;

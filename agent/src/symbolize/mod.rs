@@ -3,13 +3,16 @@
 //! Input noun: an address of an [`Executable`]. Output noun: [`Site`]. Must not know processes (the load bias is taken off
 //! already), nor what was counted there.
 
+mod findings;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use goroscope_gobin::{Frame, Pc, Refusal, SymbolizeError, VirtualAddress, is_library_function};
+use goroscope_gobin::{Frame, Pc, Refusal, SymbolizeError, VirtualAddress, is_library_function, passes_waits_on};
 
+pub use self::findings::findings;
 use crate::model::{Executable, Site};
 
 /// Sites remembered for one executable: large programs have some thousands in use. Some 200 bytes each.
@@ -50,6 +53,8 @@ enum Whose {
     Program,
     /// The one that holds the statement in the source.
     Holder,
+    /// The first that does not only pass on a wait of its caller.
+    Waiting,
 }
 
 impl Symbolizer {
@@ -74,6 +79,15 @@ impl Symbolizer {
     /// [`NoSite`].
     pub fn holder(&self, address: VirtualAddress) -> Result<Arc<Site>, NoSite> {
         self.find(address, Whose::Holder)
+    }
+
+    /// The statement that waits, if it is in a function inlined into the one that `address` returns to, or in that itself; `None` if all
+    /// of these only pass on a wait of their caller (`runtime`, `sync`, `time`, `internal/...`).
+    ///
+    /// # Errors
+    /// [`NoSite`].
+    pub fn waiting(&self, address: VirtualAddress) -> Result<Option<Arc<Site>>, NoSite> {
+        self.find(address, Whose::Waiting).map(|site| Some(site).filter(|site| !passes_waits_on(&site.function)))
     }
 
     fn find(&self, address: VirtualAddress, whose: Whose) -> Result<Arc<Site>, NoSite> {
@@ -108,6 +122,7 @@ fn choose(mut frames: Vec<Frame>, whose: Whose) -> Option<Site> {
     let own = match whose {
         Whose::Program => frames.iter().position(|frame| !is_library_function(&frame.function)).unwrap_or(0),
         Whose::Holder => 0,
+        Whose::Waiting => frames.iter().position(|frame| !passes_waits_on(&frame.function)).unwrap_or(0),
     };
     let frame = (own < frames.len()).then(|| frames.swap_remove(own))?;
     Some(Site { function: bounded(frame.function), file: bounded(frame.file), line: frame.line })

@@ -1,0 +1,239 @@
+//! The looks at a process: censuses, stacks, connections, proofs, each when it is due. Input noun: [`Watched`]. Output noun:
+//! [`Suspect`]s. Must not know how long it is looked, nor what is done with the result.
+
+use std::{collections::HashMap, time::Duration};
+
+use anyhow::{Result, bail};
+
+use super::{
+    nanos,
+    stop::{Stop, Stoppable, clock},
+    target::Watched,
+};
+use crate::{
+    discovery::Life,
+    goruntime::{ProcessMemory, Runtime, RuntimeError},
+    growth::{Settings, Watch, census_period},
+    model::{Goroutine, MemoryError, RuntimeAddress, Suspect},
+    reach::{Limits, NoProof, Prover},
+};
+
+/// Calls of a stack that are read: the first outside of the runtime is among the first ten.
+const DEPTH: usize = 24;
+/// Start functions that are remembered.
+const COLLECTORS: usize = 16 << 10;
+/// How often connections are looked at.
+const CONNECTIONS_PERIOD: Duration = Duration::from_millis(500);
+/// Connections may take one part in so many of the time.
+const CONNECTIONS_SHARE: u32 = 200;
+/// The last two proofs are at least so far apart, ns: what moves must have a chance to be somewhere else.
+const APART_NS: u64 = 500_000_000;
+
+/// Whether the process is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    Alive,
+    Gone,
+}
+
+/// One process under watch.
+pub(super) struct Looks<'a> {
+    target: &'a Watched,
+    stop: &'a Stop,
+    interval: Duration,
+    runtime: Runtime<ProcessMemory>,
+    prover: Prover,
+    watch: Watch,
+    started_ns: u64,
+    next_census_ns: u64,
+    next_connections_ns: u64,
+    last_census_ns: u64,
+    last_proof_cost_ns: u64,
+    collectors: HashMap<RuntimeAddress, bool>,
+    censuses: u64,
+    proofs: usize,
+    problem: Option<RuntimeError>,
+}
+
+impl<'a> Looks<'a> {
+    pub(super) fn new(target: &'a Watched, stop: &'a Stop, interval: Duration) -> Self {
+        let minor = target.executable.binary.version.minor;
+        let now = clock();
+        Self {
+            target,
+            stop,
+            interval,
+            runtime: Runtime::new(ProcessMemory::new(target.listed.pid), target.facts, minor, target.load_bias),
+            prover: Prover::new(target.facts, minor, target.load_bias, Limits::default()),
+            watch: Watch::new(now, Settings::default()),
+            started_ns: now,
+            next_census_ns: now,
+            next_connections_ns: now,
+            last_census_ns: now,
+            last_proof_cost_ns: 0,
+            collectors: HashMap::new(),
+            censuses: 0,
+            proofs: 0,
+            problem: None,
+        }
+    }
+
+    pub(super) const fn started_ns(&self) -> u64 {
+        self.started_ns
+    }
+
+    pub(super) fn goroutines(&self) -> usize {
+        self.watch.followed()
+    }
+
+    pub(super) const fn proofs(&self) -> usize {
+        self.proofs
+    }
+
+    pub(super) const fn censuses(&self) -> u64 {
+        self.censuses
+    }
+
+    /// Why the last census failed.
+    pub(super) fn problem(&self) -> String {
+        self.problem.map_or_else(|| "there was no time".to_owned(), |problem| problem.to_string())
+    }
+
+    /// What can be said as of the last census.
+    pub(super) fn suspects(&self) -> Vec<Suspect> {
+        self.watch.suspects(self.last_census_ns)
+    }
+
+    /// When something is due.
+    pub(super) fn next_ns(&self) -> u64 {
+        self.watch.next_proof_ns().map_or(self.next_census_ns, |proof| proof.min(self.next_census_ns))
+    }
+
+    /// Does what is due.
+    ///
+    /// # Errors
+    /// The process may not be read.
+    pub(super) fn look(&mut self) -> Result<Seen> {
+        if !matches!(self.target.root.life(self.target.listed), Ok(Life::Alive)) {
+            return Ok(Seen::Gone);
+        }
+        if clock() >= self.next_census_ns && self.census()? == Seen::Gone {
+            return Ok(Seen::Gone);
+        }
+        if self.watch.next_proof_ns().is_some_and(|due| clock() >= due) {
+            self.prove();
+        }
+        Ok(Seen::Alive)
+    }
+
+    /// The last looks, when the time is up or somebody said stop: two proofs if there is time, and a census.
+    pub(super) fn last(&mut self) {
+        self.stop.begin();
+        for begin in [clock(), clock().saturating_add(APART_NS)] {
+            let wanted = self.watch.next_proof_ns().is_some() && self.last_proof_cost_ns < self.stop.left_ns() / 2;
+            if wanted && begin.saturating_sub(clock()) < self.stop.left_ns() {
+                self.stop.pause(begin);
+                if !matches!(self.census(), Ok(Seen::Alive)) {
+                    return;
+                }
+                self.prove();
+            }
+        }
+        // What is known must not be older than the end; the process may be gone.
+        let _ = self.census();
+    }
+
+    fn census(&mut self) -> Result<Seen> {
+        let began = clock();
+        self.connections(began);
+        let mut wanted: Vec<Goroutine> = Vec::new();
+        self.watch.begin_census(began);
+        let watch = &mut self.watch;
+        let counted = self.runtime.census(&mut |goroutine| {
+            if watch.see(goroutine) {
+                wanted.push(goroutine.clone());
+            }
+        });
+        // A census that ended early has not seen everybody: nobody is missed then.
+        match counted {
+            Ok(_) => self.watch.end_census(),
+            Err(error) => {
+                self.watch.cut_census();
+                self.problem = Some(error);
+                match error {
+                    RuntimeError::Gone => return Ok(Seen::Gone),
+                    RuntimeError::NotPermitted => bail!("{error}"),
+                    _ => {}
+                }
+            }
+        }
+        if counted.is_ok() {
+            self.censuses += 1;
+            self.last_census_ns = began;
+            self.stacks(&wanted);
+        }
+        let cost = Duration::from_nanos(clock().saturating_sub(began));
+        self.next_census_ns = began.saturating_add(nanos(census_period(self.interval, cost)));
+        Ok(Seen::Alive)
+    }
+
+    fn stacks(&mut self, wanted: &[Goroutine]) {
+        let Ok(stacks) = self.runtime.stacks(wanted, DEPTH, &|_| None) else { return };
+        for (goroutine, stack) in wanted.iter().zip(&stacks) {
+            if let Some(at) = self.target.waiting(&stack.calls) {
+                self.watch.stack(goroutine.goid, at);
+            }
+        }
+    }
+
+    fn connections(&mut self, now: u64) {
+        if now < self.next_connections_ns {
+            return;
+        }
+        let connections = self.target.root.connections(self.target.listed.pid).unwrap_or_default();
+        self.watch.connections(now, &connections);
+        let cost = Duration::from_nanos(clock().saturating_sub(now));
+        self.next_connections_ns = now.saturating_add(nanos(CONNECTIONS_PERIOD.max(cost.saturating_mul(CONNECTIONS_SHARE))));
+    }
+
+    fn prove(&mut self) {
+        let began = clock();
+        let memory = Stoppable { memory: self.runtime.memory(), stop: self.stop };
+        let (runtime, target, collectors) = (&self.runtime, self.target, std::cell::RefCell::new(&mut self.collectors));
+        let mut census = |visit: &mut dyn FnMut(&Goroutine)| runtime.census(visit).map(|_| ()).map_err(memory_error);
+        let is_collector = |goroutine: &Goroutine| {
+            let start = goroutine.start;
+            let mut collectors = collectors.borrow_mut();
+            if collectors.len() >= COLLECTORS {
+                collectors.clear();
+            }
+            *collectors.entry(start).or_insert_with(|| target.is_collector(start))
+        };
+        let proof = self.prover.prove(&memory, &mut census, &is_collector, &clock);
+        self.last_proof_cost_ns = clock().saturating_sub(began);
+        match proof {
+            Ok(proof) => {
+                self.proofs += 1;
+                self.watch.proof(&proof);
+            }
+            Err(error) => {
+                tracing::debug!(reason = error.reason(), %error, "no proof");
+                // A heap that changes too fast is worth another look soon; a large one is not.
+                let cost = if matches!(error, NoProof::NeverPreempted { .. }) { 0 } else { self.last_proof_cost_ns };
+                self.watch.no_proof(began, cost);
+            }
+        }
+    }
+}
+
+/// What a census says, as those say it who read memory.
+const fn memory_error(error: RuntimeError) -> MemoryError {
+    match error {
+        RuntimeError::Gone => MemoryError::Gone,
+        RuntimeError::NotPermitted => MemoryError::NotPermitted,
+        RuntimeError::Other(errno) => MemoryError::Other(errno),
+        RuntimeError::Changed | RuntimeError::NotStarted | RuntimeError::NotMapped { .. } | RuntimeError::Implausible { .. } => {
+            MemoryError::NotMapped
+        }
+    }
+}

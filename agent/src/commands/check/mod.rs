@@ -1,0 +1,112 @@
+//! `goroscope check`: watches one process for a while and writes down which `go` statements leak.
+//!
+//! Input noun: a pid. Output: a JSON list of [`Finding`]s in a file. Must not know rules (that is `growth`), nor layouts (that is
+//! `goruntime` and `reach`). Reads memory only: needs CAP_SYS_PTRACE, and no BPF.
+
+mod looks;
+mod progress;
+mod stop;
+mod target;
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{export, model::Finding, symbolize};
+use looks::{Looks, Seen};
+use progress::Progress;
+use stop::Stop;
+use target::Watched;
+
+/// What to watch, and for how long.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// The process.
+    pub pid: u32,
+    /// How long to watch; a signal ends it earlier.
+    pub time: Duration,
+    /// Time between two censuses; longer when a census is expensive.
+    pub interval: Duration,
+    /// Where the findings go.
+    pub report: PathBuf,
+}
+
+/// A stop begins so long before the time is up: the last proofs take that.
+const LAST_LOOKS: Duration = Duration::from_millis(900);
+
+/// Watches, writes the report, and says how many findings are in it.
+///
+/// # Errors
+/// The process could not be watched at all, or the report cannot be written.
+pub fn check(check: &Check) -> Result<usize> {
+    let stop = Stop::install().context("handling signals")?;
+    let target = Watched::observe(check.pid)?;
+    // Somewhere to write to is needed later: say so now.
+    let directory = folder(&check.report);
+    if !directory.is_dir() {
+        bail!("{} is not a directory", directory.display());
+    }
+    let findings = watch(check, &target, &stop)?;
+    write(&check.report, &export::findings::findings(&findings)?)?;
+    Ok(findings.len())
+}
+
+/// Looks again and again until the time is up, somebody says stop, or the process ends.
+fn watch(check: &Check, target: &Watched, stop: &Stop) -> Result<Vec<Finding>> {
+    let mut progress = Progress::begin(check.time);
+    let mut looks = Looks::new(target, stop, check.interval);
+    let end = looks.started_ns().saturating_add(nanos(check.time.saturating_sub(LAST_LOOKS)));
+    let mut ended = false;
+    while !stop.is_told() && stop::clock() < end {
+        if looks.look()? == Seen::Gone {
+            ended = true;
+            break;
+        }
+        progress.show(|| (looks.goroutines(), looks.proofs(), findings(&looks, target).len()));
+        stop.wait_until(looks.next_ns().min(end));
+    }
+    if !ended {
+        looks.last();
+    }
+    progress.end();
+    if looks.censuses() == 0 {
+        bail!("process {} was never read: {}", check.pid, looks.problem());
+    }
+    Ok(findings(&looks, target))
+}
+
+fn findings(looks: &Looks<'_>, target: &Watched) -> Vec<Finding> {
+    let (now_ns, now) = (stop::clock(), SystemTime::now());
+    symbolize::findings(&looks.suspects(), &target.symbolizer, target.load_bias, now_ns, now)
+}
+
+/// Writes a file that is never seen half written.
+fn write(path: &Path, text: &str) -> Result<()> {
+    let name = path.file_name().context("the report needs a file name")?.to_string_lossy();
+    let temporary = folder(path).join(format!(".{name}.{}", std::process::id()));
+    let written = fs::File::create(&temporary).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.write_all(b"\n")?;
+        file.sync_all()
+    });
+    written
+        .and_then(|()| fs::rename(&temporary, path))
+        .inspect_err(|_| {
+            // The error that is told is the first one.
+            let _ = fs::remove_file(&temporary);
+        })
+        .with_context(|| format!("writing {}", path.display()))
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

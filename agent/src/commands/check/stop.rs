@@ -1,0 +1,117 @@
+//! When to stop. Input: SIGINT and SIGTERM. Output: whether one came, and memory that is not read for long after it. Must not know what
+//! is under way.
+
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
+};
+
+use crate::model::{Memory, MemoryError, Read, RuntimeAddress};
+
+/// How long after the signal memory is still read, ns. The command must have ended after two seconds.
+pub(super) const GRACE_NS: u64 = 1_500_000_000;
+/// How often the flag is looked at.
+const STEP: Duration = Duration::from_millis(20);
+
+/// CLOCK_MONOTONIC, ns.
+pub(super) fn clock() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    u64::try_from(now.tv_sec).unwrap_or(0).saturating_mul(1_000_000_000).saturating_add(u64::try_from(now.tv_nsec).unwrap_or(0))
+}
+
+/// Whether somebody wants the watch to end.
+#[derive(Debug)]
+pub(super) struct Stop {
+    told: Arc<AtomicBool>,
+    /// When that was noticed first, or when the time was up; 0: not yet.
+    at_ns: AtomicU64,
+}
+
+impl Stop {
+    /// From now on SIGINT and SIGTERM do not kill.
+    pub(super) fn install() -> std::io::Result<Self> {
+        let told = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            flag::register(signal, Arc::clone(&told))?;
+        }
+        Ok(Self { told, at_ns: AtomicU64::new(0) })
+    }
+
+    /// Whether a signal came.
+    pub(super) fn is_told(&self) -> bool {
+        let told = self.told.load(Ordering::Relaxed);
+        if told {
+            self.begin();
+        }
+        told
+    }
+
+    /// The end begins: time runs out now.
+    pub(super) fn begin(&self) {
+        let _ = self.at_ns.compare_exchange(0, clock(), Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// How long there is still time to read, ns; everything as long as there is no end in sight.
+    pub(super) fn left_ns(&self) -> u64 {
+        self.is_told();
+        match self.at_ns.load(Ordering::Relaxed) {
+            0 => u64::MAX,
+            at => (at + GRACE_NS).saturating_sub(clock()),
+        }
+    }
+
+    /// Sleeps until then, or until a signal.
+    pub(super) fn wait_until(&self, at_ns: u64) {
+        while !self.is_told() {
+            self.pause(at_ns.min(clock().saturating_add(super::nanos(STEP))));
+            if clock() >= at_ns {
+                return;
+            }
+        }
+    }
+
+    /// Sleeps until then, whatever comes.
+    #[expect(clippy::unused_self, reason = "all waiting is done by the one who knows when to stop")]
+    pub(super) fn pause(&self, at_ns: u64) {
+        std::thread::sleep(Duration::from_nanos(at_ns.saturating_sub(clock())));
+    }
+}
+
+/// Memory that ends when the time is up.
+#[derive(Debug)]
+pub(super) struct Stoppable<'a, M> {
+    pub(super) memory: &'a M,
+    pub(super) stop: &'a Stop,
+}
+
+impl<M: Memory> Stoppable<'_, M> {
+    fn go_on(&self) -> Result<(), MemoryError> {
+        if self.stop.left_ns() == 0 { Err(MemoryError::Gone) } else { Ok(()) }
+    }
+}
+
+impl<M: Memory> Memory for Stoppable<'_, M> {
+    fn read(&self, at: RuntimeAddress, out: &mut [u8]) -> Result<(), MemoryError> {
+        self.go_on()?;
+        self.memory.read(at, out)
+    }
+
+    fn read_many(&self, reads: &mut [Read<'_>]) -> Result<(), MemoryError> {
+        self.go_on()?;
+        self.memory.read_many(reads)
+    }
+
+    fn present(&self, range: Range<RuntimeAddress>) -> Result<Vec<Range<RuntimeAddress>>, MemoryError> {
+        self.go_on()?;
+        self.memory.present(range)
+    }
+}

@@ -1,0 +1,124 @@
+//! `go` statements and places of waiting, and how long lives and waits there last. Input: beginnings and ends of single goroutines.
+//! Output nouns: [`Site`], [`Group`]. Must not know proofs, nor rules.
+
+use std::collections::HashMap;
+
+use super::member::Tick;
+use crate::model::RuntimeAddress;
+
+/// `go` statements of one program: large ones have some thousands.
+const SITES: usize = 16 << 10;
+/// Places of waiting of one program.
+const GROUPS: usize = 64 << 10;
+
+/// One `go` statement.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Site {
+    /// Its return address.
+    pub(super) created_at: RuntimeAddress,
+    /// The longest life that was seen to end, at least: of those that were there at the start the beginning is not known.
+    pub(super) longest_life: Tick,
+    /// Goroutines that began while watched.
+    pub(super) births: u64,
+    /// Goroutines that ended while watched.
+    pub(super) deaths: u64,
+}
+
+/// One place of waiting of the goroutines of one `go` statement.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Group {
+    pub(super) site: u16,
+    pub(super) reason: u8,
+    /// Return address of the call that waits; 0: not known yet.
+    pub(super) blocked_at: RuntimeAddress,
+    /// The longest wait that was seen to end, at least.
+    pub(super) longest_wait: Tick,
+}
+
+/// All of them, in tables that end: what does not fit is not followed, and counted.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    sites: Vec<Site>,
+    site_numbers: HashMap<RuntimeAddress, u16>,
+    groups: Vec<Group>,
+    group_numbers: HashMap<(u16, u8, RuntimeAddress), u32>,
+    /// Goroutines that were not followed, as their place did not fit.
+    pub(super) left_out: u64,
+}
+
+impl Groups {
+    /// The number of a `go` statement.
+    pub(super) fn site(&mut self, created_at: RuntimeAddress) -> Option<u16> {
+        if let Some(number) = self.site_numbers.get(&created_at) {
+            return Some(*number);
+        }
+        let number = u16::try_from(self.sites.len()).ok().filter(|number| usize::from(*number) < SITES);
+        let Some(number) = number else {
+            self.left_out += 1;
+            return None;
+        };
+        self.sites.push(Site { created_at, longest_life: 0, births: 0, deaths: 0 });
+        self.site_numbers.insert(created_at, number);
+        Some(number)
+    }
+
+    /// The number of a group; when there are too many, that of those of whom the place of waiting is not known.
+    pub(super) fn group(&mut self, site: u16, reason: u8, blocked_at: RuntimeAddress) -> u32 {
+        let key = (site, reason, blocked_at);
+        if let Some(number) = self.group_numbers.get(&key) {
+            return *number;
+        }
+        // One place for each (site, reason) always fits: there are at most 16 k times 255 of them, and reasons are few.
+        if self.groups.len() >= GROUPS && blocked_at != RuntimeAddress::default() {
+            return self.group(site, reason, RuntimeAddress::default());
+        }
+        let number = u32::try_from(self.groups.len()).unwrap_or(u32::MAX);
+        self.groups.push(Group { site, reason, blocked_at, longest_wait: 0 });
+        self.group_numbers.insert(key, number);
+        number
+    }
+
+    pub(super) fn get(&self, group: u32) -> Option<&Group> {
+        self.groups.get(usize::try_from(group).ok()?)
+    }
+
+    pub(super) fn get_site(&self, site: u16) -> Option<&Site> {
+        self.sites.get(usize::from(site))
+    }
+
+    pub(super) fn all(&self) -> &[Group] {
+        &self.groups
+    }
+
+    pub(super) fn all_sites(&self) -> &[Site] {
+        &self.sites
+    }
+
+    /// A wait of this length has ended.
+    pub(super) fn wait_ended(&mut self, group: u32, lasted: Tick) {
+        if let Some(group) = usize::try_from(group).ok().and_then(|group| self.groups.get_mut(group)) {
+            group.longest_wait = group.longest_wait.max(lasted);
+        }
+    }
+
+    pub(super) fn born(&mut self, site: u16) {
+        if let Some(site) = self.sites.get_mut(usize::from(site)) {
+            site.births += 1;
+        }
+    }
+
+    /// A life of this length has ended.
+    pub(super) fn died(&mut self, site: u16, lived: Tick) {
+        if let Some(site) = self.sites.get_mut(usize::from(site)) {
+            site.deaths += 1;
+            site.longest_life = site.longest_life.max(lived);
+        }
+    }
+
+    /// The longest wait that ended in this group, or at a place of the same `go` statement and reason that was not read in time.
+    pub(super) fn longest_wait(&self, group: &Group) -> Tick {
+        let unknown = self.group_numbers.get(&(group.site, group.reason, RuntimeAddress::default()));
+        let unknown = unknown.and_then(|number| self.get(*number)).map_or(0, |group| group.longest_wait);
+        group.longest_wait.max(unknown)
+    }
+}

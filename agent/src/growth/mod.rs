@@ -1,0 +1,312 @@
+//! Which goroutines of a process leak: told by evidence from censuses and proofs over time.
+//!
+//! Input nouns: [`Goroutine`]s of one census after another, the places where they wait, [`Proof`]s, connections; the time with each.
+//! Output noun: [`Suspect`]. Must not know processes, memory, executables; has no clock and no threads.
+//!
+//! One [`Watch`] for each process. A goroutine takes some 40 bytes; where there are more than [`Settings::members`], one in two, four and
+//! so on is followed, and [`Suspect::one_in`] says so. No constant is an absolute time, but for a floor of one second: all are
+//! relative to the length of the watch, or to waits that the goroutines themselves have shown.
+
+mod connections;
+mod groups;
+mod judge;
+mod member;
+mod schedule;
+
+use std::collections::{HashMap, hash_map::Entry};
+
+pub use self::schedule::census_period;
+use self::{
+    connections::Connections,
+    groups::Groups,
+    member::{Member, RUNS, Reasons, Tick},
+};
+use crate::model::{Goroutine, GoroutineState, Proof, RuntimeAddress, Suspect};
+
+const NS_PER_TICK: u64 = 10_000_000;
+const TICKS_PER_SECOND: Tick = 100;
+
+/// What a watch may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Goroutines that are followed at most, 40 bytes each.
+    pub members: usize,
+    /// Stacks that are asked for in one census.
+    pub stacks: usize,
+    /// The shortest stretch of time, up to now, that is judged for itself, ns: a leak that began late in a long watch shows in one.
+    /// `None`: the watch is judged as a whole.
+    pub shortest_ns: Option<u64>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { members: 900_000, stacks: 16_000, shortest_ns: None }
+    }
+}
+
+/// What is known of the goroutines of one process since somebody watches.
+#[derive(Debug)]
+pub struct Watch {
+    settings: Settings,
+    started_ns: u64,
+    members: HashMap<u64, Member>,
+    groups: Groups,
+    reasons: Reasons,
+    connections: Connections,
+    /// Followed are those of whose hash this many bits are 0.
+    sampling: u32,
+    censuses: u64,
+    /// When the last three censuses were, the latest first.
+    ticks: [Tick; 3],
+    longest_gap: Tick,
+    /// The highest goid up to the census before.
+    highest: u64,
+    highest_now: u64,
+    stacks_asked: usize,
+    /// When each proof began.
+    proofs: Vec<Tick>,
+    last_proof: Option<(u64, u64)>,
+    /// Goroutines that wait in a way in which one can be stuck, and began while watched.
+    waiting: u64,
+}
+
+impl Watch {
+    /// Nothing is known yet. `now_ns` and all other times are CLOCK_MONOTONIC, ns.
+    #[must_use]
+    pub fn new(now_ns: u64, settings: Settings) -> Self {
+        Self {
+            settings,
+            started_ns: now_ns,
+            members: HashMap::new(),
+            groups: Groups::default(),
+            reasons: Reasons::default(),
+            connections: Connections::default(),
+            sampling: 0,
+            censuses: 0,
+            ticks: [0; 3],
+            longest_gap: 0,
+            highest: 0,
+            highest_now: 0,
+            stacks_asked: 0,
+            proofs: Vec::new(),
+            last_proof: None,
+            waiting: 0,
+        }
+    }
+
+    /// A census begins: [`Watch::see`] each goroutine, then [`Watch::end_census`].
+    pub fn begin_census(&mut self, now_ns: u64) {
+        let now = self.tick(now_ns);
+        let [last, before, _] = self.ticks;
+        if self.censuses > 0 {
+            self.longest_gap = self.longest_gap.max(now.saturating_sub(last));
+        }
+        self.ticks = [now, last, before];
+        self.censuses += 1;
+        self.stacks_asked = 0;
+        self.waiting = 0;
+    }
+
+    /// One goroutine of the census. Whether to read its stack and tell, by [`Watch::stack`], where it waits.
+    pub fn see(&mut self, goroutine: &Goroutine) -> bool {
+        if goroutine.goid == 0 || goroutine.created_at == RuntimeAddress::default() || !self.follows(goroutine.goid) {
+            return false;
+        }
+        self.highest_now = self.highest_now.max(goroutine.goid);
+        if goroutine.state == GoroutineState::Dead {
+            self.short_life(goroutine);
+            return false;
+        }
+        let [now, last, _] = self.ticks;
+        let (first, census) = (self.censuses == 1, self.generation());
+        let reason = self.reasons.number(goroutine);
+        let member = match self.members.entry(goroutine.goid) {
+            Entry::Occupied(entry) => {
+                let member = entry.into_mut();
+                member.census = census;
+                if member.seq == goroutine.seq && member.reason == reason {
+                    let wants = !member.stack_known() && self.reasons.can_be_stuck(reason) && self.stacks_asked < self.settings.stacks;
+                    self.stacks_asked += usize::from(wants);
+                    self.waiting += u64::from(!member.at_start() && self.reasons.can_be_stuck(reason));
+                    return wants;
+                }
+                if self.reasons.get(member.reason).is_some() {
+                    self.groups.wait_ended(member.group, last.saturating_sub(member.since));
+                }
+                member.runs = member.runs.saturating_add(u8::from(member.seq != goroutine.seq));
+                member
+            }
+            Entry::Vacant(entry) => {
+                let Some(site) = self.groups.site(goroutine.created_at) else { return false };
+                if !first {
+                    self.groups.born(site);
+                }
+                entry.insert(Member::new(first, now, site, 0, goroutine.seq, reason, census))
+            }
+        };
+        let group = self.groups.group(member.site, reason, RuntimeAddress::default());
+        member.begin(now, goroutine.seq, reason, group);
+        false
+    }
+
+    /// All goroutines were seen.
+    pub fn end_census(&mut self) {
+        let (census, [_, _, gone_since]) = (self.generation(), self.ticks);
+        let (groups, reasons) = (&mut self.groups, &self.reasons);
+        self.members.retain(|_, member| {
+            // Missed once, a goroutine may have been torn while it was read: goids are never used again, so a second look is safe.
+            if census.wrapping_sub(member.census) < 2 {
+                return true;
+            }
+            if reasons.get(member.reason).is_some() {
+                groups.wait_ended(member.group, gone_since.saturating_sub(member.since));
+            }
+            groups.died(member.site, gone_since.saturating_sub(member.born));
+            false
+        });
+        while self.members.len() > self.settings.members && self.sampling < 32 {
+            self.sampling += 1;
+            let sampling = self.sampling;
+            self.members.retain(|goid, _| followed(*goid, sampling));
+        }
+        self.highest = self.highest_now;
+    }
+
+    /// The census ended early: who was not seen may still be there.
+    pub fn cut_census(&mut self) {
+        if self.censuses <= 1 {
+            // Who was there at the start is not known yet.
+            self.members.clear();
+            self.censuses = 0;
+            return;
+        }
+        let census = self.generation();
+        self.members.values_mut().for_each(|member| member.census = census);
+    }
+
+    /// Where the goroutine waits: the first return address on its stack that is not in a package that only passes waits on.
+    pub fn stack(&mut self, goid: u64, blocked_at: RuntimeAddress) {
+        if let Some(member) = self.members.get_mut(&goid) {
+            member.group = self.groups.group(member.site, member.reason, blocked_at);
+            member.set_stack_known();
+        }
+    }
+
+    /// The TCP connections, by inode, that are open now and whose other end is not the process itself.
+    pub fn connections(&mut self, now_ns: u64, inodes: &[u64]) {
+        let now = self.tick(now_ns);
+        self.connections.are(now, inodes);
+    }
+
+    /// One more proof.
+    pub fn proof(&mut self, proof: &Proof) {
+        let began = self.tick(proof.began_ns);
+        let Some(number) = u16::try_from(self.proofs.len() + 1).ok().filter(|number| *number < u16::MAX) else { return };
+        self.proofs.push(began);
+        self.last_proof = Some((self.since_start(proof.began_ns), proof.ended_ns.saturating_sub(proof.began_ns)));
+        let shared = self.shared_objects(proof);
+        for (goid, waiter) in &proof.waiters {
+            let Some(member) = self.members.get_mut(goid) else { continue };
+            if member.seq != waiter.seq || self.reasons.get(member.reason).is_none() || member.since > began {
+                continue;
+            }
+            let due = waiter.deadline_ns.filter(|due| *due > proof.began_ns);
+            let due = due.map_or(0, |due| tick(due.saturating_sub(self.started_ns)).max(1));
+            member.proven(number, waiter.unreachable, due);
+            if !waiter.objects.is_empty() {
+                let alone = |object: &RuntimeAddress| shared.get(&(member.site, *object)).is_none_or(|waiters| *waiters < 2);
+                member.set_shares(!waiter.objects.iter().any(alone));
+            }
+        }
+    }
+
+    /// No proof was to be had at this time, and it cost so much: the next is due as if there had been one.
+    pub fn no_proof(&mut self, now_ns: u64, cost_ns: u64) {
+        self.last_proof = Some((self.since_start(now_ns), cost_ns));
+    }
+
+    /// When the next proof is due. `None`: nobody waits who could be stuck and began while watched.
+    #[must_use]
+    pub fn next_proof_ns(&self) -> Option<u64> {
+        (self.waiting > 0).then(|| self.started_ns.saturating_add(schedule::next_proof(self.last_proof)))
+    }
+
+    /// What can be said now.
+    #[must_use]
+    pub fn suspects(&self, now_ns: u64) -> Vec<Suspect> {
+        judge::judge(self, self.tick(now_ns))
+    }
+
+    /// Goroutines that are followed now.
+    #[must_use]
+    pub fn followed(&self) -> usize {
+        self.members.len()
+    }
+
+    /// How many goroutines one that is followed stands for.
+    #[must_use]
+    pub const fn one_in(&self) -> u64 {
+        1 << self.sampling
+    }
+
+    /// For how many goroutines of a `go` statement who run again and again an object is what they wait on.
+    fn shared_objects(&self, proof: &Proof) -> HashMap<(u16, RuntimeAddress), u32> {
+        let mut shared: HashMap<(u16, RuntimeAddress), u32> = HashMap::new();
+        for (goid, waiter) in &proof.waiters {
+            // Only of those that run again and again it matters.
+            let Some(member) = self.members.get(goid).filter(|member| member.runs > 0) else { continue };
+            for object in &waiter.objects {
+                *shared.entry((member.site, *object)).or_default() += 1;
+            }
+        }
+        shared
+    }
+
+    /// A struct that nobody has used again since its goroutine ended: the site also ends.
+    fn short_life(&mut self, goroutine: &Goroutine) {
+        let is_new = self.censuses > 1 && goroutine.goid > self.highest && !self.members.contains_key(&goroutine.goid);
+        if let Some(site) = is_new.then(|| self.groups.site(goroutine.created_at)).flatten() {
+            self.groups.born(site);
+            self.groups.died(site, 0);
+        }
+    }
+
+    const fn follows(&self, goid: u64) -> bool {
+        followed(goid, self.sampling)
+    }
+
+    fn generation(&self) -> u8 {
+        self.censuses.to_le_bytes().first().copied().unwrap_or_default()
+    }
+
+    const fn since_start(&self, now_ns: u64) -> u64 {
+        now_ns.saturating_sub(self.started_ns)
+    }
+
+    fn tick(&self, now_ns: u64) -> Tick {
+        tick(self.since_start(now_ns))
+    }
+
+    /// What a wait or a life may have been longer than it was seen to be: two periods, and a second at least.
+    fn slack(&self) -> Tick {
+        self.longest_gap.saturating_mul(2).max(TICKS_PER_SECOND)
+    }
+
+    /// Whether it runs, as far as the last census saw.
+    const fn runs(member: &Member) -> bool {
+        member.reason == RUNS
+    }
+}
+
+fn tick(ns: u64) -> Tick {
+    Tick::try_from(ns / NS_PER_TICK).unwrap_or(Tick::MAX)
+}
+
+/// Whether a goid is in a sample of one in 2^`sampling`.
+const fn followed(goid: u64, sampling: u32) -> bool {
+    // Multiplying mixes: goids that follow each other, or come from one processor, are not in step with the sample.
+    sampling == 0 || goid.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - sampling) == 0
+}
+
+#[cfg(test)]
+mod tests;

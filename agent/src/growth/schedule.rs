@@ -1,0 +1,34 @@
+//! When to look again. Input: how long was watched, what the last look cost. Output: the time of the next. Has no clock.
+
+use std::time::Duration;
+
+/// A census takes at most one part in so many of a core.
+const CENSUS_SHARE: u32 = 66;
+/// So does a proof: one hundredth.
+const PROOF_SHARE: u64 = 100;
+/// The first proof: what waits by then has waited longer than most requests take.
+const FIRST_PROOF_NS: u64 = 2_000_000_000;
+/// The shortest time between two proofs: copies closer than that could err alike.
+const CLOSEST_NS: u64 = 1_500_000_000;
+/// The longest.
+const FARTHEST_NS: u64 = 600_000_000_000;
+
+/// How long to wait between the beginnings of two censuses: `wish`, or more when a census takes `cost`.
+#[must_use]
+pub fn census_period(wish: Duration, cost: Duration) -> Duration {
+    wish.max(cost.saturating_mul(CENSUS_SHARE))
+}
+
+/// When the next proof is due, in ns since the watch began: the distances grow with the time that has passed, and with the cost.
+pub(super) const fn next_proof(last: Option<(u64, u64)>) -> u64 {
+    let Some((at, cost)) = last else { return FIRST_PROOF_NS };
+    let mut distance = at / 3;
+    if distance < CLOSEST_NS {
+        distance = CLOSEST_NS;
+    }
+    if distance > FARTHEST_NS {
+        distance = FARTHEST_NS;
+    }
+    let bound = cost.saturating_mul(PROOF_SHARE);
+    at.saturating_add(if distance < bound { bound } else { distance })
+}

@@ -1,0 +1,187 @@
+//! Simulated histories of goroutines, and what must be said of them.
+
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "numbers of a simulation are small")]
+
+mod simulation;
+
+use self::simulation::{FOREVER, IO, Life, RECEIVE, SELECT, SLEEP, Stretch, watch};
+use super::{Settings, Watch};
+use crate::model::{Evidence, RuntimeAddress, Suspect};
+
+const SITE: u64 = 0x1000;
+const PLACE: u64 = 0x2000;
+
+fn every(seconds: f64, from: f64, to: f64) -> impl Iterator<Item = f64> {
+    (0..).map(move |index| from + f64::from(index) * seconds).take_while(move |at| *at < to)
+}
+
+/// Blocks for good on something of its own that others still lead to.
+fn stuck(born: f64) -> Life {
+    Life::new(SITE, born, vec![Stretch::wait(FOREVER, RECEIVE, PLACE, born.to_bits())])
+}
+
+/// Blocks for good on something that nobody leads to.
+fn dead(born: f64) -> Life {
+    dead_after(born, 0.0)
+}
+
+fn dead_after(born: f64, after: f64) -> Life {
+    let wait = Stretch { unreachable: Some(after), ..Stretch::wait(FOREVER, RECEIVE, PLACE, born.to_bits()) };
+    Life::new(SITE, born, vec![wait])
+}
+
+/// Waits for so long, and ends.
+fn request(born: f64, seconds: f64) -> Life {
+    Life::new(SITE, born, vec![Stretch::wait(seconds, RECEIVE, PLACE, born.to_bits())])
+}
+
+/// Wakes up each `gap` seconds until `life` is over; waits on something of its own.
+fn looping(born: f64, gap: f64, life: f64) -> Life {
+    let turns = (life.min(10_000.0) / gap) as usize;
+    Life::new(SITE, born, vec![Stretch::wait(gap, SELECT, PLACE, born.to_bits()); turns])
+}
+
+fn run(lives: &[Life], seconds: f64) -> Vec<Suspect> {
+    watch(lives, &[], seconds, 0.25, Settings::default())
+}
+
+/// What is said after `seconds`, strongest first: evidence and count.
+fn check(name: &str, lives: impl IntoIterator<Item = Life>, seconds: f64, expected: &[(Evidence, u64)]) {
+    let lives: Vec<Life> = lives.into_iter().collect();
+    let found: Vec<_> = run(&lives, seconds).iter().map(|suspect| (suspect.evidence, suspect.count)).collect();
+    assert_eq!(found, expected, "{name}");
+}
+
+/// That something is said, and with which evidence: how many depends on when it was looked.
+fn check_found(name: &str, lives: impl IntoIterator<Item = Life>, seconds: f64, expected: Evidence) {
+    let lives: Vec<Life> = lives.into_iter().collect();
+    let found = run(&lives, seconds);
+    assert!(found.len() == 1 && found[0].evidence == expected && found[0].count >= 3, "{name}: {found:?}");
+    assert_eq!(found[0].created_at, RuntimeAddress(SITE), "{name}");
+}
+
+#[test]
+fn leaks_are_found() {
+    check_found("dead, one a second, in 15 s", every(1.0, 0.5, 15.0).map(dead), 15.0, Evidence::Proven);
+    check_found("stuck, one a second, in 15 s", every(1.0, 0.5, 15.0).map(stuck), 15.0, Evidence::Stuck);
+    check_found(
+        "dead, in bursts of 50",
+        every(10.0, 3.0, 60.0).flat_map(|at| (0..50).map(move |i| dead(at + f64::from(i) * 0.01))),
+        60.0,
+        Evidence::Proven,
+    );
+    check_found(
+        "stuck, in bursts of 50",
+        every(10.0, 3.0, 60.0).flat_map(|at| (0..50).map(move |i| stuck(at + f64::from(i) * 0.01))),
+        60.0,
+        Evidence::Stuck,
+    );
+    let load = || every(0.02, 0.0, 60.0).map(|at| request(at, 0.05 + at % 0.4));
+    check_found("one in 50 of short requests is stuck", load().chain(every(1.0, 0.5, 60.0).map(stuck)), 60.0, Evidence::Stuck);
+    check_found("one in 50 of short requests is dead", load().chain(every(1.0, 0.5, 60.0).map(dead)), 60.0, Evidence::Proven);
+    let tenth = |at: f64| if ((at * 10.0).round() as u64).is_multiple_of(10) { dead_after(at, 0.3) } else { request(at, 0.3) };
+    check_found("a tenth of requests", every(0.1, 0.0, 30.0).map(tenth), 30.0, Evidence::Proven);
+    check_found("loops", every(1.0, 0.5, 30.0).map(|at| looping(at, 0.3, FOREVER)), 30.0, Evidence::Live);
+    check_found(
+        "loops that never wait",
+        every(1.0, 0.5, 30.0).map(|at| Life::new(SITE, at, vec![Stretch::run(0.2); 400])),
+        30.0,
+        Evidence::Live,
+    );
+    let sleeper = |at| Life::new(SITE, at, vec![Stretch::wait(0.7, SLEEP, PLACE, 0); 400]);
+    check_found("loops that sleep", every(1.0, 0.5, 30.0).map(sleeper), 30.0, Evidence::Live);
+}
+
+#[test]
+fn a_slow_leak_under_load_by_day_and_night() {
+    let hour = 3600.0;
+    // Requests: many by day, few by night, some of a minute; ten an hour are stuck.
+    let load = every(5.0, 0.0, 4.0 * hour).filter(|at| (at / hour * 1.5).sin().abs() > 0.3 || ((at / 5.0) as u64).is_multiple_of(10));
+    let load = load.map(|at| request(at, 1.0 + (at * 7.0) % 60.0));
+    let lives: Vec<Life> = load.chain(every(360.0, 100.0, 4.0 * hour).map(stuck)).collect();
+    let found = watch(&lives, &[], 3.0 * hour, 5.0, Settings::default());
+    assert!(found.len() == 1 && found[0].evidence == Evidence::Stuck && found[0].count >= 25, "{found:?}");
+    assert!((found[0].slope - 10.0 / hour).abs() < 1.0 / hour, "{found:?}");
+}
+
+#[test]
+fn a_leak_that_begins_late_shows_in_a_part_of_the_watch() {
+    let lives: Vec<Life> = every(5.0, 3000.0, 3600.0).map(stuck).collect();
+    assert_eq!(watch(&lives, &[], 3600.0, 5.0, Settings::default()), []);
+    let settings = Settings { shortest_ns: Some(300_000_000_000), ..Settings::default() };
+    assert_eq!(watch(&lives, &[], 3600.0, 5.0, settings).len(), 1);
+}
+
+#[test]
+fn the_innocent_are_not_accused() {
+    let here = |lives: Vec<Life>| lives.into_iter();
+    check("a burst", (0..100).map(|i| stuck(20.0 + f64::from(i) * 0.01)), 60.0, &[]);
+    check("a fixed pool that idles", (0..100).map(|_| stuck(-5.0)), 60.0, &[]);
+    check("a pool that is made and idles", (0..100).map(|_| stuck(1.0)), 60.0, &[]);
+    check("a pool that is dropped", (0..100).map(|i| dead_after(1.0 + f64::from(i) * 0.01, 20.0)), 60.0, &[]);
+    let dropped = (0..100).map(|i| dead_after(1.0, 20.0 + f64::from(i) * 0.2));
+    check("a pool that is dropped, of which remnants keep some alive for a while", dropped, 60.0, &[]);
+    check("requests", every(0.1, 0.0, 60.0).map(|at| request(at, 2.0 + at % 3.0)), 60.0, &[]);
+    check(
+        "load that doubles",
+        every(0.2, 0.0, 60.0).flat_map(|at| (0..1 + (at / 15.0) as usize).map(move |_| request(at, 3.0))),
+        60.0,
+        &[],
+    );
+    let periodic = every(0.1, 0.0, 60.0).filter(|at| at % 20.0 < 8.0).map(|at| request(at, 4.0));
+    check("periodic load", periodic, 60.0, &[]);
+    check("a warm-up that slows down", (0..40).map(|i| stuck(40.0 * (1.0 - 0.9_f64.powi(i)))), 60.0, &[]);
+    check("a warm-up that ends", every(1.0, 0.0, 24.0).map(stuck), 60.0, &[]);
+    let long = |at: f64| Life::new(SITE, at, vec![Stretch { timer: Some(300.0), ..Stretch::wait(300.0, SELECT, PLACE, at.to_bits()) }]);
+    check("deadlines of five minutes", every(1.0, 0.0, 60.0).map(long), 60.0, &[]);
+    check("a first sleep", every(1.0, 0.0, 60.0).map(|at| Life::new(SITE, at, vec![Stretch::wait(300.0, SLEEP, PLACE, 0)])), 60.0, &[]);
+    check("the network", every(1.0, 0.0, 60.0).map(|at| Life::new(SITE, at, vec![Stretch::wait(300.0, IO, PLACE, 0)])), 60.0, &[]);
+    let job = |at| Life::new(SITE, at, vec![Stretch::run(0.2); 60]);
+    check("jobs of 12 s", every(1.0, 0.0, 60.0).map(job), 60.0, &[]);
+    check("loops of 12 s", every(1.0, 0.0, 60.0).map(|at| looping(at, 0.3, 12.0)), 60.0, &[]);
+    let worker = |at| Life::new(SITE, at, vec![Stretch::wait(0.4, RECEIVE, PLACE, 7); 400]);
+    check("a growing pool on one queue that moves", every(2.0, 0.0, 60.0).map(worker), 60.0, &[]);
+    let supervised = |at| here(vec![Life::new(SITE, at, vec![Stretch::wait(4.0, RECEIVE, PLACE, 1)])]);
+    check("something that is restarted", every(4.0, 0.0, 60.0).flat_map(supervised), 60.0, &[]);
+    let served = |at: f64| Life::new(SITE, at, vec![Stretch::wait(5.0, RECEIVE, PLACE, 1), Stretch::wait(55.0, RECEIVE, PLACE, 1)]);
+    check("waits at another place than those that were released", every(1.0, 0.0, 20.0).map(served), 40.0, &[]);
+}
+
+#[test]
+fn who_came_along_with_a_connection_is_innocent() {
+    let lives: Vec<Life> = every(2.0, 1.0, 60.0).map(stuck).collect();
+    let connections: Vec<f64> = every(2.0, 0.9, 60.0).collect();
+    let found = |connections: &[f64]| watch(&lives, connections, 60.0, 0.25, Settings::default()).len();
+    assert_eq!(found(&connections), 0);
+    assert_eq!(found(&[]), 1);
+    assert_eq!(found(&connections[..5]), 1, "too few");
+    assert_eq!(found(&[0.3; 30]), 1, "at another time");
+}
+
+#[test]
+fn what_is_said_at_any_time_of_a_watch() {
+    // Sessions of ten seconds, one a second: never a leak, whenever it is asked after the first have ended.
+    let lives: Vec<Life> = every(1.0, 0.0, 100.0).map(|at| request(at, 10.0)).collect();
+    for seconds in 12..90 {
+        assert_eq!(run(&lives, f64::from(seconds)), [], "after {seconds} s");
+    }
+}
+
+#[test]
+fn more_goroutines_than_are_followed() {
+    let lives: Vec<Life> = every(0.01, 0.5, 30.0).map(dead).collect();
+    let found = watch(&lives, &[], 30.0, 0.25, Settings { members: 500, ..Settings::default() });
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].one_in >= 4 && (2000..4000).contains(&found[0].count), "{found:?}");
+}
+
+#[test]
+fn a_census_that_was_cut_kills_nobody() {
+    let mut watch = Watch::new(0, Settings::default());
+    assert_eq!(watch.next_proof_ns(), None);
+    for second in 0..5 {
+        watch.begin_census(second * 1_000_000_000);
+        if second == 0 { watch.end_census() } else { watch.cut_census() }
+    }
+    assert_eq!(watch.followed(), 0);
+}

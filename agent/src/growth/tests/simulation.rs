@@ -1,0 +1,147 @@
+//! Histories of goroutines, told second by second to a [`Watch`]. Input noun: [`Life`]. Output: what the watch says. No clock.
+
+use std::collections::HashMap;
+
+use goroscope_gobin::WaitReason;
+
+use crate::{
+    growth::{Settings, Watch},
+    model::{Goroutine, GoroutineState, Proof, RuntimeAddress, Suspect, Waiter},
+};
+
+/// A stretch of a goroutine's life: it does one thing for so many seconds, without running in between.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch {
+    pub(super) seconds: f64,
+    /// Go 1.27's number; 0: it runs.
+    pub(super) reason: u8,
+    /// Where: return address.
+    pub(super) place: u64,
+    /// What it waits on.
+    pub(super) object: u64,
+    /// From so many seconds after the start of the stretch nothing leads there.
+    pub(super) unreachable: Option<f64>,
+    /// A timer that leads there is due then, in seconds after the start of the stretch.
+    pub(super) timer: Option<f64>,
+}
+
+/// `chan receive` of Go 1.27.
+pub(super) const RECEIVE: u8 = 19;
+pub(super) const SELECT: u8 = 18;
+pub(super) const SLEEP: u8 = 14;
+pub(super) const IO: u8 = 2;
+pub(super) const FOREVER: f64 = 1e9;
+
+impl Stretch {
+    pub(super) const fn wait(seconds: f64, reason: u8, place: u64, object: u64) -> Self {
+        Self { seconds, reason, place, object, unreachable: None, timer: None }
+    }
+
+    pub(super) const fn run(seconds: f64) -> Self {
+        Self::wait(seconds, 0, 0, 0)
+    }
+}
+
+/// One goroutine.
+#[derive(Clone, Debug)]
+pub(super) struct Life {
+    /// The `go` statement.
+    pub(super) site: u64,
+    /// Seconds since the watch began; may be before it.
+    pub(super) born: f64,
+    /// What it does, one after the other; then it ends.
+    pub(super) stretches: Vec<Stretch>,
+}
+
+impl Life {
+    pub(super) fn new(site: u64, born: f64, stretches: Vec<Stretch>) -> Self {
+        Self { site, born, stretches }
+    }
+
+    /// Which stretch it is in, and since when.
+    fn at(&self, now: f64) -> Option<(usize, f64, &Stretch)> {
+        let mut begin = self.born;
+        for (index, stretch) in self.stretches.iter().enumerate() {
+            if now < begin {
+                return None;
+            }
+            if now < begin + stretch.seconds {
+                return Some((index, begin, stretch));
+            }
+            begin += stretch.seconds;
+        }
+        None
+    }
+}
+
+fn ns(seconds: f64) -> u64 {
+    START_NS + std::time::Duration::from_secs_f64(seconds.max(0.0)).as_nanos() as u64
+}
+
+const START_NS: u64 = 1_000_000_000_000;
+
+/// Watches these lives for so many seconds, with a census each `period` seconds and proofs when they are due, and two at the end.
+/// `connections` are open from their second on.
+pub(super) fn watch(lives: &[Life], connections: &[f64], seconds: f64, period: f64, settings: Settings) -> Vec<Suspect> {
+    let mut watch = Watch::new(START_NS, settings);
+    let mut now = 0.0;
+    while now <= seconds {
+        census(&mut watch, lives, now);
+        let open: Vec<u64> = (1_u64..).zip(connections).filter(|(_, at)| **at <= now).map(|(inode, _)| inode).collect();
+        watch.connections(ns(now), &open);
+        let last = now + 2.0 * period > seconds;
+        if last || watch.next_proof_ns().is_some_and(|due| due <= ns(now)) {
+            prove(&mut watch, lives, now);
+        }
+        now += period;
+    }
+    watch.suspects(ns(seconds))
+}
+
+fn census(watch: &mut Watch, lives: &[Life], now: f64) {
+    watch.begin_census(ns(now));
+    let mut places = Vec::new();
+    for (goid, life) in (1_u64..).zip(lives) {
+        let Some((index, _, stretch)) = life.at(now) else { continue };
+        let goroutine = Goroutine {
+            g: RuntimeAddress(0xc000_0000 + goid * 512),
+            goid,
+            state: if stretch.reason == 0 { GoroutineState::Runnable } else { GoroutineState::Waiting },
+            wait: WaitReason::of(27, stretch.reason),
+            created_at: RuntimeAddress(life.site),
+            start: RuntimeAddress(life.site),
+            parent: None,
+            seq: (index % 256) as u8,
+            sp: RuntimeAddress(0),
+            pc: RuntimeAddress(0),
+            bp: RuntimeAddress(0),
+            stack: RuntimeAddress(0)..RuntimeAddress(0),
+            waiting: RuntimeAddress(0),
+        };
+        if watch.see(&goroutine) {
+            places.push((goid, stretch.place));
+        }
+    }
+    watch.end_census();
+    for (goid, place) in places {
+        watch.stack(goid, RuntimeAddress(place));
+    }
+}
+
+fn prove(watch: &mut Watch, lives: &[Life], now: f64) {
+    let mut waiters = HashMap::new();
+    for (goid, life) in (1_u64..).zip(lives) {
+        let Some((index, begin, stretch)) = life.at(now) else { continue };
+        if !matches!(stretch.reason, RECEIVE | SELECT) {
+            continue;
+        }
+        let waiter = Waiter {
+            seq: (index % 256) as u8,
+            unreachable: stretch.unreachable.is_some_and(|after| now >= begin + after),
+            deadline_ns: stretch.timer.map(|after| ns(begin + after)),
+            objects: vec![RuntimeAddress(stretch.object)],
+        };
+        waiters.insert(goid, waiter);
+    }
+    watch.proof(&Proof { began_ns: ns(now), ended_ns: ns(now) + 1_000_000, waiters, bytes_read: 0 });
+}

@@ -1,0 +1,98 @@
+//! What is said of a process that does not give back what it takes: who leaks, where it waits, and how that is known.
+
+use std::time::{Duration, SystemTime};
+
+use goroscope_gobin::WaitReason;
+
+use super::{RuntimeAddress, Site};
+
+/// What kind of thing grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FindingKind {
+    /// Goroutines that never end.
+    GoroutineLeak,
+    /// Tickers that nobody stops.
+    Ticker,
+}
+
+impl FindingKind {
+    /// snake_case, from a closed set: a metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::GoroutineLeak => "goroutine_leak",
+            Self::Ticker => "ticker",
+        }
+    }
+}
+
+/// How it is known. The greater is the stronger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Evidence {
+    /// They go on running, do not end, and become more.
+    Live,
+    /// They have not run since they blocked, for longer than waits of their kind were seen to last, and become more.
+    Stuck,
+    /// Nothing that can run leads to what they wait on, and they become more.
+    Proven,
+}
+
+impl Evidence {
+    /// snake_case, from a closed set: a metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Stuck => "stuck",
+            Self::Proven => "proven",
+        }
+    }
+}
+
+/// A `go` statement whose goroutines leak at one place, by addresses of the process.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Suspect {
+    /// Return address of the `go` statement.
+    pub created_at: RuntimeAddress,
+    /// Return address of the call that waits: first frame outside of the packages that only pass waits on. `None`: not known.
+    pub blocked_at: Option<RuntimeAddress>,
+    /// Why they wait; `None` for those that mostly run.
+    pub wait: Option<WaitReason>,
+    /// The strongest evidence there is.
+    pub evidence: Evidence,
+    /// Goroutines in it now.
+    pub count: u64,
+    /// How many more they become in a second.
+    pub slope: f64,
+    /// When the first that was seen to begin did: CLOCK_MONOTONIC, ns.
+    pub since_ns: u64,
+    /// How long was watched, ns.
+    pub watched_ns: u64,
+    /// One in so many goroutines was followed: 1 is all of them. Above, `count` and `slope` are estimates.
+    pub one_in: u64,
+}
+
+/// A leak as people read it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// What grows.
+    pub kind: FindingKind,
+    /// The statement that makes them.
+    pub created_by: Site,
+    /// Where they wait; `None` for those that mostly run, or where no stack was legible.
+    pub blocked_in: Option<Site>,
+    /// Why they wait, as Go says it; empty for those that mostly run.
+    pub wait_reason: &'static str,
+    /// How it is known.
+    pub evidence: Evidence,
+    /// How many there are.
+    pub count: u64,
+    /// How many more they become in a second.
+    pub slope: f64,
+    /// Since when.
+    pub since: SystemTime,
+    /// How long was watched.
+    pub watched: Duration,
+    /// One in so many goroutines was followed.
+    pub one_in: u64,
+}
