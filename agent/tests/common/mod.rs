@@ -7,6 +7,7 @@ pub mod build;
 pub mod elf;
 pub mod http;
 pub mod metrics;
+pub mod proving;
 pub mod target;
 pub mod text;
 

@@ -87,7 +87,7 @@ structs! {
     Sched = "runtime.schedt" {
         size = "sizeof", goidgen = "goidgen", mnext = "mnext", nmfreed = "nmfreed", ngsys = "ngsys", gfree = "gFree", time_to_run = "timeToRun",
     } optional {
-        total_mutex_wait_time = "totalMutexWaitTime", idle_time = "idleTime", stw_total_time_gc = "stwTotalTimeGC",
+        midle = "midle", total_mutex_wait_time = "totalMutexWaitTime", idle_time = "idleTime", stw_total_time_gc = "stwTotalTimeGC",
         stw_stopping_time_gc = "stwStoppingTimeGC", total_runtime_lock_wait_time = "totalRuntimeLockWaitTime", goroutines_created = "goroutinesCreated",
     }
     /// `runtime.gList`; it counts its members from 1.25 on.
@@ -98,7 +98,7 @@ structs! {
         gfree = "gFree", timers = "timers",
     } optional { num_timers = "numTimers", deleted_timers = "deletedTimers", goroutines_created = "goroutinesCreated", cleanups = "cleanups" }
     /// `runtime.m`, a thread.
-    M = "runtime.m" { size = "sizeof", g0 = "g0", gsignal = "gsignal", procid = "procid", curg = "curg", p = "p" } optional {}
+    M = "runtime.m" { size = "sizeof", g0 = "g0", gsignal = "gsignal", procid = "procid", curg = "curg", p = "p" } optional { alllink = "alllink", schedlink = "schedlink" }
     /// `runtime.mstats`.
     Mstats = "runtime.mstats" {
         heap_stats = "heapStats", last_gc_unix = "last_gc_unix", pause_total_ns = "pause_total_ns", pause_ns = "pause_ns", numgc = "numgc",
@@ -146,7 +146,7 @@ structs! {
     /// `runtime.specialCleanup`, from 1.24 on. Its closure is in the field itself, from 1.26 on in `cleanup`.
     SpecialCleanup = "runtime.specialCleanup" { size = "sizeof" } optional { closure = "fn", cleanup = "cleanup" }
     /// `runtime.timer`.
-    Timer = "runtime.timer" { size = "sizeof", when = "when", period = "period", f = "f", arg = "arg" } optional { status = "status", astate = "astate", state = "state", is_chan = "isChan" }
+    Timer = "runtime.timer" { size = "sizeof", when = "when", period = "period", f = "f", arg = "arg" } optional { status = "status", nextwhen = "nextwhen", astate = "astate", state = "state", is_chan = "isChan" }
     /// `runtime.timers`, the heap of a processor from 1.23 on.
     Timers = "runtime.timers" { size = "sizeof", heap = "heap", len = "len", zombies = "zombies" } optional {}
     /// `runtime.timerWhen`, an element of that heap.

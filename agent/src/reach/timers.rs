@@ -1,0 +1,173 @@
+//! The pending timers: roots, and for those who wait on what a timer leads to, the time when it is due.
+//!
+//! Input: `runtime.p.timers`. Output: words for a [`Mark`], [`Due`]. Must not know goroutines.
+
+use std::collections::HashSet;
+
+use goroscope_gobin::layout::Timer;
+
+use super::NoProof;
+use super::mark::Mark;
+use super::roots::{Roots, pair, pointers};
+use super::source::{Batch, Source, word_at};
+
+/// Timers of one processor that are believed.
+const TIMERS: u64 = 1 << 26;
+/// Timers whose time is kept.
+const KEPT: usize = 1 << 20;
+/// Timers, or objects, that are read together.
+const TOGETHER: usize = 512;
+/// Steps from what a timer holds: closure, context (Go 1.20 has two parts), its children, one bucket, one child.
+const STEPS: usize = 5;
+/// Objects that one timer is followed to, and the bytes of each that are looked at.
+const OBJECTS: usize = 64;
+const OBJECT: u64 = 1024;
+/// Objects that all timers are followed to.
+const ALL_OBJECTS: usize = 1 << 18;
+/// Before Go 1.23, `timer.status` of a timer that was stopped, or will be due at another time.
+const STOPPED: std::ops::RangeInclusive<u32> = 3..=5;
+const MOVED: std::ops::RangeInclusive<u32> = 7..=8;
+/// From Go 1.23 on, the bit of `timer.state` of a timer that was stopped.
+const ZOMBIE: u8 = 4;
+
+/// A timer that is due once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Due {
+    /// CLOCK_MONOTONIC, ns.
+    when_ns: u64,
+    /// What its function is called with: a channel, a closure.
+    argument: u64,
+}
+
+/// The timers of every processor.
+pub(super) fn read(source: &mut Source<'_>, roots: &Roots<'_>) -> Result<Vec<u64>, NoProof> {
+    let mut timers = Vec::new();
+    let base = roots.layout.p.timers;
+    // From Go 1.23 on the list holds pairs of the timer and its time.
+    let (offset, words) = roots.layout.timers.map_or((base, 1), |timers| (base + timers.heap, 2));
+    for processor in &roots.processors {
+        let list = processor.wrapping_add(u64::from(offset));
+        let (list, length) = pair(source, list, list.wrapping_add(8))?;
+        if length > TIMERS {
+            continue; // being moved, or no processor
+        }
+        let mut index = 0_u64;
+        if words == 1 {
+            pointers(source, list, length, &mut |timer| timers.push(timer))?;
+        } else {
+            // A time is no address of anything that could be a timer; both are kept in their turn.
+            every_word(source, list, length * 2, &mut |word| {
+                if index.is_multiple_of(2) {
+                    timers.push(word);
+                }
+                index += 1;
+            })?;
+        }
+    }
+    Ok(timers)
+}
+
+/// The words of a list with those that are 0, and 0 for what is not there.
+fn every_word(source: &mut Source<'_>, list: u64, length: u64, each: &mut dyn FnMut(u64)) -> Result<(), NoProof> {
+    let mut batch = Batch::default();
+    let Some(end) = length.checked_mul(8).and_then(|bytes| list.checked_add(bytes)) else { return Ok(()) };
+    let mut at = list;
+    while at < end {
+        let next = end.min(at + (64 << 10));
+        batch.clear();
+        if !batch.push_whole(source, at, u32::try_from(next - at).unwrap_or(0))? {
+            return Ok(());
+        }
+        batch.fill(source)?;
+        for (_, bytes, _) in batch.iter() {
+            for word in bytes.as_chunks().0 {
+                each(u64::from_le_bytes(*word));
+            }
+        }
+        at = next;
+    }
+    Ok(())
+}
+
+/// Of `timers`, those that are due once and have not been stopped.
+pub(super) fn due(source: &mut Source<'_>, timers: &[u64], layout: &Timer) -> Result<Vec<Due>, NoProof> {
+    let mut due = Vec::new();
+    let mut batch = Batch::default();
+    for timers in timers.chunks(TOGETHER) {
+        batch.clear();
+        for timer in timers {
+            batch.push_whole(source, *timer, layout.size)?;
+        }
+        batch.fill(source)?;
+        due.extend(batch.iter().filter(|(.., whole)| *whole).filter_map(|(_, bytes, _)| parse(bytes, layout)));
+        due.truncate(KEPT);
+    }
+    Ok(due)
+}
+
+fn parse(bytes: &[u8], layout: &Timer) -> Option<Due> {
+    let mut when_ns = word_at(bytes, layout.when)?;
+    if let Some(status) = layout.status {
+        let status = u32::try_from(word_at(bytes, status)? & 0xffff_ffff).ok()?;
+        if MOVED.contains(&status) {
+            when_ns = word_at(bytes, layout.nextwhen?)?;
+        }
+        if STOPPED.contains(&status) {
+            return None;
+        }
+    }
+    if let Some(state) = layout.state.and_then(|state| bytes.get(usize::try_from(state).ok()?))
+        && state & ZOMBIE != 0
+    {
+        return None;
+    }
+    let argument = word_at(bytes, layout.arg + 8)?;
+    (word_at(bytes, layout.period)? == 0 && argument != 0).then_some(Due { when_ns, argument })
+}
+
+/// Calls `each` with watched objects that a timer leads to in few steps, and its time.
+pub(super) fn follow(source: &mut Source<'_>, mark: &Mark, due: &[Due], each: &mut dyn FnMut(u64, u64)) -> Result<(), NoProof> {
+    let mut left = ALL_OBJECTS;
+    for due in due.chunks(TOGETHER) {
+        let mut known: HashSet<(usize, u64)> = HashSet::new();
+        let mut objects = vec![0_usize; due.len()];
+        let mut active: Vec<(usize, u64)> = due.iter().enumerate().map(|(timer, due)| (timer, due.argument)).collect();
+        for step in 0..=STEPS + 1 {
+            let mut frontier = Vec::new();
+            for (timer, word) in active {
+                let Some((from, to, watched, scan)) = mark.object(word) else { continue };
+                if watched && let Some(due) = due.get(timer) {
+                    each(from, due.when_ns);
+                }
+                let Some(objects) = objects.get_mut(timer).filter(|objects| **objects < OBJECTS) else { continue };
+                if !scan || step > STEPS || left == 0 || !known.insert((timer, from)) {
+                    continue;
+                }
+                *objects += 1;
+                left -= 1;
+                frontier.push((timer, from, to.min(from + OBJECT)));
+            }
+            active = words(source, &frontier)?;
+        }
+    }
+    Ok(())
+}
+
+/// The words of objects, each with its timer.
+fn words(source: &mut Source<'_>, objects: &[(usize, u64, u64)]) -> Result<Vec<(usize, u64)>, NoProof> {
+    let (mut batch, mut words) = (Batch::default(), Vec::new());
+    for objects in objects.chunks(TOGETHER) {
+        batch.clear();
+        let mut pushed = Vec::with_capacity(objects.len());
+        for &(timer, from, to) in objects {
+            if batch.push_whole(source, from, u32::try_from(to - from).unwrap_or(0))? {
+                pushed.push(timer);
+            }
+        }
+        batch.fill(source)?;
+        for (timer, (_, bytes, _)) in pushed.into_iter().zip(batch.iter()) {
+            words.extend(bytes.as_chunks().0.iter().map(|word| (timer, u64::from_le_bytes(*word))).filter(|(_, word)| *word != 0));
+        }
+    }
+    Ok(words)
+}
