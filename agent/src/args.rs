@@ -97,6 +97,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Watch one process for a while and write down which go statements leak, with evidence
     Check(CheckArgs),
+    /// Show every goroutine of a process: which statement made it, what it waits for, its stack
+    Goroutines(GoroutinesArgs),
     /// Say what this kernel and these capabilities allow, what will not be collected, and how to mend it
     Doctor(DoctorArgs),
 }
@@ -211,6 +213,29 @@ pub struct CheckArgs {
 
 fn span(text: &str) -> Result<Duration, &'static str> {
     time_span(text).filter(|span| !span.is_zero()).ok_or("expected a whole number of ms, s, m or h, such as 90s")
+}
+
+/// Flags of `goroutines`.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct GoroutinesArgs {
+    /// The process
+    #[arg(value_name = "PID")]
+    pub pid: u32,
+    /// Print JSON: all of it, stacks and the runtime's figures included
+    #[arg(long)]
+    pub json: bool,
+    /// Write a profile with the stacks to this file, for `go tool pprof` (instead of the table)
+    #[arg(long, value_name = "FILE")]
+    pub pprof: Option<PathBuf>,
+    /// Read no stacks for JSON and profile
+    #[arg(long)]
+    pub no_stacks: bool,
+    /// Calls of a stack at most
+    #[arg(long, value_name = "CALLS", default_value_t = 128)]
+    pub depth: usize,
+    /// Rows of the table at most
+    #[arg(long, value_name = "ROWS", default_value_t = 50)]
+    pub top: usize,
 }
 
 /// Flags of `doctor`.

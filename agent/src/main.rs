@@ -5,8 +5,9 @@ use std::{fmt::Display, process::ExitCode};
 use clap::Parser as _;
 use goroscope::{
     app,
-    args::{Args, CheckArgs, CheckStatus, Command, ExitStatus},
-    commands, tracer,
+    args::{Args, CheckArgs, CheckStatus, Command, ExitStatus, GoroutinesArgs},
+    commands::{self, GoroutinesError, Question},
+    tracer,
 };
 
 fn main() -> ExitCode {
@@ -15,6 +16,7 @@ fn main() -> ExitCode {
         Command::Check(args) => return check(args).into(),
         Command::Inspect(args) => commands::inspect(&args.target, args.json)
             .map_or_else(|error| fail(format!("{error:#}"), ExitStatus::Failure), |()| ExitStatus::Ok),
+        Command::Goroutines(args) => goroutines(args),
         Command::Doctor(args) => match commands::doctor(&tracer::features(), args.json) {
             Ok(true) => ExitStatus::Ok,
             Ok(false) => ExitStatus::Failure,
@@ -32,6 +34,15 @@ fn check(CheckArgs { pid, time, report, interval }: CheckArgs) -> CheckStatus {
             eprintln!("goroscope: {error:#}");
             CheckStatus::NotWatched
         }
+    }
+}
+
+fn goroutines(args: GoroutinesArgs) -> ExitStatus {
+    let GoroutinesArgs { pid, json, pprof, no_stacks, depth, top } = args;
+    match commands::goroutines(&Question { pid, json, pprof, stacks: !no_stacks, depth, top }) {
+        Ok(()) => ExitStatus::Ok,
+        Err(error @ GoroutinesError::NotPermitted { .. }) => fail(error, ExitStatus::Permission),
+        Err(error) => fail(error, ExitStatus::Failure),
     }
 }
 

@@ -166,7 +166,14 @@ pub fn analyse_for(source: &dyn Source, limits: &Limits, more: &[&str]) -> Resul
     let (functions, ambiguous) = functions(source, &elf, &wanted, &scan, module.text, version.wrapper_func_id())?;
     let bodies = bodies(&names, &scan, module.text, version.wrapper_func_id());
     let runtime = runtime::facts(&globals::Code { source, elf: &elf, limits, bodies }, &version, module.address);
-    let symbolizer = Symbolizer { text: module.text, gofunc: module.gofunc(&version), tables, elf, limits: limits.clone() };
+    let symbolizer = Symbolizer {
+        text: module.text,
+        gofunc: module.gofunc(&version),
+        wrapper: version.wrapper_func_id(),
+        tables,
+        elf,
+        limits: limits.clone(),
+    };
     let (elf, tables) = (&symbolizer.elf, &symbolizer.tables);
     Ok(GoBinary {
         arch: elf.arch,

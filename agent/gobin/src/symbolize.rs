@@ -28,6 +28,8 @@ pub struct Frame {
     pub line: u32,
     /// Whether the call was inlined into the next frame.
     pub inlined: bool,
+    /// Whether the compiler made the function, to convert the call of another. Go does not show such frames, unless they panicked.
+    pub wrapper: bool,
 }
 
 /// Why there are no frames.
@@ -56,6 +58,8 @@ pub struct Symbolizer {
     pub(crate) text: VirtualAddress,
     /// What function data are offsets from.
     pub(crate) gofunc: VirtualAddress,
+    /// `funcID` of wrappers.
+    pub(crate) wrapper: u8,
     pub(crate) limits: Limits,
 }
 
@@ -88,12 +92,13 @@ impl Symbolizer {
         let mut budget = self.limits.pc_table_bytes;
         while frames.len() < self.limits.inline_depth {
             let (file, line) = self.position(source, &record, offset, &mut budget)?;
-            let Some((function, parent)) = self.inlined_call(source, &record, offset, &mut budget)? else {
+            let Some((function, parent, func_id)) = self.inlined_call(source, &record, offset, &mut budget)? else {
                 let function = self.name(source, record.bytes.i32(4))?;
-                frames.push(Frame { function, file, line, inlined: false });
+                let wrapper = record.bytes.get(record.format.func_id_offset()) == Some(&self.wrapper);
+                frames.push(Frame { function, file, line, inlined: false, wrapper });
                 return Ok(frames);
             };
-            frames.push(Frame { function, file, line, inlined: true });
+            frames.push(Frame { function, file, line, inlined: true, wrapper: func_id == self.wrapper });
             offset = parent;
         }
         Err(Refusal::CorruptPclntab { what: "inlining without end" }.into())
@@ -194,8 +199,14 @@ impl Symbolizer {
     }
 
     /// The inlined call that the instruction belongs to: name of the function called, and an instruction whose position is the
-    /// place of the call. `None`: the instruction belongs to the function itself.
-    fn inlined_call(&self, source: &dyn Source, record: &Record, offset: u64, budget: &mut u64) -> Result<Option<(String, u64)>, Refusal> {
+    /// place of the call, and its `funcID`. `None`: the instruction belongs to the function itself.
+    fn inlined_call(
+        &self,
+        source: &dyn Source,
+        record: &Record,
+        offset: u64,
+        budget: &mut u64,
+    ) -> Result<Option<(String, u64, u8)>, Refusal> {
         let (Some(tree), Some(indices)) = (record.function_data(INLINE_TREE), record.value_table(INLINE_INDEX)) else {
             return Ok(None);
         };
@@ -203,16 +214,16 @@ impl Symbolizer {
         let Some(index) = index.and_then(|index| u64::try_from(index).ok()) else { return Ok(None) };
         // runtime.inlinedCall: {parent i16, funcID u8, _, file, line, name, parentPc i32} until Go 1.19, then {funcID u8, _, _, _,
         // nameOff, parentPc, startLine i32}.
-        let (size, name, parent) = match self.tables.format {
-            Format::Go118 => (20, 12, 16),
-            Format::Go120 => (16, 4, 8),
+        let (size, func_id, name, parent) = match self.tables.format {
+            Format::Go118 => (20, 2, 12, 16),
+            Format::Go120 => (16, 0, 4, 8),
         };
         let address = self.gofunc.checked_add(u64::from(tree)).and_then(|start| start.checked_add(index * size));
         let address = address.ok_or(Refusal::CorruptPclntab { what: "inlining tree" })?;
         let call = self.elf.read(source, address, size, "an inlining tree")?;
         let parent = call.i32(parent).and_then(|parent| u64::try_from(parent).ok());
         let parent = parent.ok_or(Refusal::CorruptPclntab { what: "place of an inlined call" })?;
-        Ok(Some((self.name(source, call.i32(name))?, parent)))
+        Ok(Some((self.name(source, call.i32(name))?, parent, call.get(func_id).copied().unwrap_or_default())))
     }
 }
 

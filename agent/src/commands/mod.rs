@@ -5,9 +5,11 @@
 
 mod check;
 mod doctor;
+mod goroutines;
 mod inspect;
 mod text;
 
 pub use check::{Check, check};
 pub use doctor::doctor;
+pub use goroutines::{GoroutinesError, Question, goroutines};
 pub use inspect::inspect;

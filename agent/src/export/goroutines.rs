@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::json::rfc3339;
-use crate::model::{GoroutineGroup, GoroutineState, ProcessReport, Report};
+use crate::model::{GoroutineGroup, ProcessReport, Report};
 
 /// The list as JSON text, of one process or of all.
 ///
@@ -67,24 +67,12 @@ impl<'a> Group<'a> {
         let site = group.created_by.as_ref();
         Self {
             count: group.count,
-            state: state(group.state),
+            state: group.state.as_str(),
             wait_reason: group.wait_reason,
             created_by: site.map(|site| site.function.as_str()),
             file: site.map(|site| site.file.as_str()),
             line: site.map(|site| site.line),
             blocked_for_seconds: group.blocked_for.as_secs_f64(),
         }
-    }
-}
-
-const fn state(state: GoroutineState) -> &'static str {
-    match state {
-        GoroutineState::Runnable => "runnable",
-        GoroutineState::Running => "running",
-        GoroutineState::Syscall => "syscall",
-        GoroutineState::Waiting => "waiting",
-        GoroutineState::CopyingStack => "copystack",
-        GoroutineState::Preempted => "preempted",
-        GoroutineState::Dead => "dead",
     }
 }

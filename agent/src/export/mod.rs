@@ -5,3 +5,4 @@
 pub mod findings;
 pub mod goroutines;
 pub mod json;
+pub mod pprof;

@@ -87,7 +87,7 @@ impl<M: Memory> Runtime<M> {
     }
 
     /// Bytes of `runtime.g` from its begin to behind the last field that is read.
-    fn struct_length(&self) -> u32 {
+    pub(super) fn struct_length(&self) -> u32 {
         let (g, gobuf) = (&self.facts.layout.g, &self.facts.layout.gobuf);
         let saved = [gobuf.sp, gobuf.pc, gobuf.bp].map(|at| g.sched.saturating_add(at));
         let fields = [g.stack.saturating_add(8), g.atomicstatus, g.goid, g.waitreason, g.gopc, g.startpc, g.tracking_seq, g.waiting];
@@ -96,7 +96,7 @@ impl<M: Memory> Runtime<M> {
     }
 
     /// The goroutine in these bytes, if it makes sense.
-    fn goroutine(&self, address: u64, bytes: &[u8]) -> Option<Goroutine> {
+    pub(super) fn goroutine(&self, address: u64, bytes: &[u8]) -> Option<Goroutine> {
         let layout = &self.facts.layout;
         let (g, gobuf) = (&layout.g, &layout.gobuf);
         let word = |at: u32| RuntimeAddress(bytes.u64(at));
@@ -129,7 +129,8 @@ impl<M: Memory> Runtime<M> {
             goid: bytes.u64(g.goid),
             state,
             wait,
-            created_at: word(g.gopc),
+            // The first one was made by the assembly that starts the runtime: Go calls that no creator either.
+            created_at: if bytes.u64(g.goid) == 1 { RuntimeAddress(0) } else { word(g.gopc) },
             start: word(g.startpc),
             parent: g.parent_goid.map(|at| bytes.u64(at)),
             seq: bytes.u8(g.tracking_seq),

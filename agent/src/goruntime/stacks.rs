@@ -61,8 +61,28 @@ impl<M: Memory> Runtime<M> {
                 }
             })
             .map_err(|error| RuntimeError::of(error, "stacks"))?;
+            self.keep_unchanged(batch, stacks.get_mut(first..).unwrap_or_default(), &mut buffer)?;
         }
         Ok(stacks)
+    }
+
+    /// Empties the stacks of goroutines that ran, ended or got another stack since the census.
+    fn keep_unchanged(&self, batch: &[Goroutine], stacks: &mut [Stack], buffer: &mut Vec<u8>) -> Result<(), RuntimeError> {
+        let length = self.struct_length();
+        let read = batch.iter().zip(&*stacks).enumerate().filter(|(_, (_, stack))| !stack.calls.is_empty());
+        let mut pieces: Vec<Piece> = read.map(|(name, (goroutine, _))| Piece { at: goroutine.g.0, length, name }).collect();
+        gather(&self.memory, &mut pieces, buffer, &mut |piece, bytes| {
+            let now = bytes.and_then(|bytes| self.goroutine(piece.at, bytes));
+            let same = |now: &Goroutine, then: &Goroutine| {
+                (now.goid, now.state, now.seq, now.sp, now.pc, now.stack.start)
+                    == (then.goid, then.state, then.seq, then.sp, then.pc, then.stack.start)
+            };
+            let same = now.zip(batch.get(piece.name)).is_some_and(|(now, then)| same(&now, then));
+            if let Some(stack) = stacks.get_mut(piece.name).filter(|_| !same) {
+                *stack = Stack::default();
+            }
+        })
+        .map_err(|error| RuntimeError::of(error, "goroutines"))
     }
 }
 
@@ -226,10 +246,36 @@ mod tests {
         RuntimeFacts { globals, layout, layout_source: LayoutSource::Table }
     }
 
+    /// Where its `runtime.g` is.
+    const G: u64 = 0x50_0000;
+
+    /// The bytes of its `runtime.g`.
+    fn struct_of(goroutine: &Goroutine) -> Vec<u64> {
+        let (g, gobuf) = (facts().layout.g, facts().layout.gobuf);
+        let mut words = vec![0; usize::try_from(g.size / 8).unwrap()];
+        let mut set = |at: u32, value: u64| words[usize::try_from(at / 8).unwrap()] = value;
+        set(g.stack, goroutine.stack.start.0);
+        set(g.stack + 8, goroutine.stack.end.0);
+        let status = match goroutine.state {
+            GoroutineState::Runnable => 1,
+            GoroutineState::Running => 2,
+            GoroutineState::Syscall => 3,
+            GoroutineState::Waiting => 4,
+            _ => 6,
+        };
+        set(g.atomicstatus, status);
+        set(g.goid, goroutine.goid);
+        let syscall = goroutine.state == GoroutineState::Syscall;
+        let (sp, pc) = if syscall { (g.syscallsp, g.syscallpc) } else { (g.sched + gobuf.sp, g.sched + gobuf.pc) };
+        set(sp, goroutine.sp.0);
+        set(pc, goroutine.pc.0);
+        words
+    }
+
     fn goroutine(state: GoroutineState, pc: u64, sp: u64, bp: u64) -> Goroutine {
         let word = RuntimeAddress;
         Goroutine {
-            g: word(1),
+            g: word(G),
             goid: 1,
             state,
             wait: None,
@@ -252,7 +298,7 @@ mod tests {
             let index = usize::try_from((at - 0x1000) / 8).unwrap();
             (words[index], words[index + 1]) = (*saved, *returns_to);
         }
-        let runtime = Runtime::new(Sparse::default().words(0x1000, &words), facts(), 27, 0);
+        let runtime = Runtime::new(Sparse::default().words(0x1000, &words).words(G, &struct_of(goroutine)), facts(), 27, 0);
         let size = |at: RuntimeAddress| sizes.iter().find(|(call, _)| *call == at.0).map(|(_, size)| *size);
         let stacks = runtime.stacks(std::slice::from_ref(goroutine), depth, &size).unwrap();
         let calls: Vec<u64> = stacks[0].calls.iter().map(|call| call.0).collect();
@@ -300,7 +346,7 @@ mod tests {
             words[at] = if frame == 3999 { 0 } else { 0x10_0010 + (frame as u64 + 1) * 64 };
             words[at + 1] = 0x1000 + frame as u64;
         }
-        let runtime = Runtime::new(Sparse::default().words(0x10_0000, &words), facts(), 27, 0);
+        let runtime = Runtime::new(Sparse::default().words(0x10_0000, &words).words(G, &struct_of(&deep)), facts(), 27, 0);
         let stacks = runtime.stacks(&[deep], 10_000, &|_| None).unwrap();
         assert_eq!((stacks[0].calls.len(), stacks[0].complete), (4000, true));
         assert_eq!(stacks[0].calls[3999], RuntimeAddress(0x1000 + 3998));

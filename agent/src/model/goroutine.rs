@@ -25,6 +25,22 @@ pub enum GoroutineState {
     Dead,
 }
 
+impl GoroutineState {
+    /// As Go names its states.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Runnable => "runnable",
+            Self::Running => "running",
+            Self::Syscall => "syscall",
+            Self::Waiting => "waiting",
+            Self::CopyingStack => "copystack",
+            Self::Preempted => "preempted",
+            Self::Dead => "dead",
+        }
+    }
+}
+
 /// One goroutine at one instant. Addresses are the target's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Goroutine {

@@ -5,7 +5,13 @@ use crate::model::testing;
 
 #[test]
 fn the_first_frame_outside_of_the_library() {
-    let frame = |(line, function): (u32, &&str)| Frame { function: (*function).to_owned(), file: "a.go".to_owned(), line, inlined: false };
+    let frame = |(line, function): (u32, &&str)| Frame {
+        function: (*function).to_owned(),
+        file: "a.go".to_owned(),
+        line,
+        inlined: false,
+        wrapper: false,
+    };
     for (functions, expected) in [
         (["main.f"].as_slice(), Some("main.f")),
         (&["time.After", "main.f"], Some("main.f")),

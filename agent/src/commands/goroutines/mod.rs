@@ -1,0 +1,175 @@
+//! `goroscope goroutines`: every goroutine of one process, by the statement that made it and what it waits for.
+//!
+//! Input noun: a pid. Output: a table, JSON, a profile for `go tool pprof`. Must not know kernels: reading needs CAP_SYS_PTRACE, or the
+//! process' own user, and no BPF.
+
+mod groups;
+mod names;
+mod show;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use goroscope_gobin::Pc;
+
+use super::text;
+use crate::{
+    analysis::Analyser,
+    discovery::{Life, Listed, ProcError, ProcRoot},
+    export::pprof,
+    goruntime::{ProcessMemory, Runtime, RuntimeError},
+    model::{Executable, Refusal, RuntimeAddress, RuntimeFigures},
+};
+use groups::Groups;
+use names::Names;
+
+/// What to tell of which process.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The process.
+    pub pid: u32,
+    /// JSON instead of a table.
+    pub json: bool,
+    /// Where a profile is written to.
+    pub pprof: Option<PathBuf>,
+    /// Whether stacks are read where they are shown.
+    pub stacks: bool,
+    /// Calls of a stack.
+    pub depth: usize,
+    /// Rows of the table.
+    pub top: usize,
+}
+
+/// Why there is no answer. Each says what helps, if anything does.
+#[derive(Debug, thiserror::Error)]
+pub enum GoroutinesError {
+    /// The kernel does not let this user read it.
+    #[error(
+        "not permitted to read the memory of process {pid}: run this as root or with CAP_SYS_PTRACE, and in a container with its pid namespace"
+    )]
+    NotPermitted {
+        /// The process.
+        pid: u32,
+    },
+    /// There is none, or it ended meanwhile.
+    #[error("process {pid} does not exist: is it in another pid namespace, or has it ended?")]
+    Gone {
+        /// The process.
+        pid: u32,
+    },
+    /// /proc does not tell what it is.
+    #[error(transparent)]
+    Process(ProcError),
+    /// It is no Go program, or not one that can be read.
+    #[error("{exe} is not read: {}: {}", refusal.reason, refusal.detail)]
+    Refused {
+        /// The executable.
+        exe: String,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// Its runtime could not be read.
+    #[error("the Go runtime of process {pid} cannot be read: {source}")]
+    Runtime {
+        /// The process.
+        pid: u32,
+        /// Why.
+        source: RuntimeError,
+    },
+    /// It became another process while it was read.
+    #[error("process {pid} was replaced while it was read: try again")]
+    Replaced {
+        /// The process.
+        pid: u32,
+    },
+    /// The answer could not be written.
+    #[error("cannot write {to}: {source}")]
+    Write {
+        /// To where.
+        to: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// What was found.
+struct Answer {
+    pid: u32,
+    exe: String,
+    go_version: String,
+    taken_at: SystemTime,
+    figures: RuntimeFigures,
+    groups: Groups,
+    names: Names,
+}
+
+/// Prints what is asked for.
+///
+/// # Errors
+/// [`GoroutinesError`].
+pub fn goroutines(question: &Question) -> Result<(), GoroutinesError> {
+    let answer = look(question, &ProcRoot::default())?;
+    if let Some(path) = &question.pprof {
+        write_profile(&answer, path)?;
+    }
+    let written = match (question.json, &question.pprof) {
+        (true, _) => text::print(&show::json(&answer)),
+        // The profile is the answer.
+        (false, Some(_)) => Ok(()),
+        (false, None) => text::print(&show::table(&answer, question.top)),
+    };
+    written.map_err(|source| GoroutinesError::Write { to: "standard output".to_owned(), source })
+}
+
+fn look(question: &Question, root: &ProcRoot) -> Result<Answer, GoroutinesError> {
+    let pid = question.pid;
+    let process = root.observe(pid).map_err(|error| match error {
+        ProcError::Gone { .. } => GoroutinesError::Gone { pid },
+        ProcError::NotPermitted { .. } => GoroutinesError::NotPermitted { pid },
+        other => GoroutinesError::Process(other),
+    })?;
+    let exe = process.exe.to_string_lossy().into_owned();
+    let listed = Listed { pid, start_ticks: process.start_ticks };
+    let refused = |refusal| GoroutinesError::Refused { exe: exe.clone(), refusal };
+    let executable = Analyser::default().analyse(process.file).map_err(refused)?;
+    let binary = &executable.binary;
+    let facts = binary.runtime.clone().map_err(|refusal| {
+        let (reason, detail) = (refusal.reason(), refusal.to_string());
+        refused(Refusal { subject: crate::model::Subject::Memory, reason, detail })
+    })?;
+    let load_bias = process.text.bias_from(binary.text_base());
+    let runtime = Runtime::new(ProcessMemory::new(pid), facts, binary.version.minor, load_bias);
+    let failed = |source| match source {
+        RuntimeError::Gone => GoroutinesError::Gone { pid },
+        RuntimeError::NotPermitted => GoroutinesError::NotPermitted { pid },
+        source => GoroutinesError::Runtime { pid, source },
+    };
+    let taken_at = SystemTime::now();
+    let figures = runtime.figures().map_err(failed)?;
+    let depth = (question.stacks && (question.json || question.pprof.is_some())).then_some(question.depth);
+    let frame_size = |at: RuntimeAddress| frame_size(&executable, at, load_bias);
+    let groups = Groups::read(&runtime, depth, &frame_size).map_err(failed)?;
+    // The pid may be another process' by now, or the process may run another image: what was read is nobody's then.
+    let again = root.observe(pid).ok().filter(|again| (again.start_ticks, again.text) == (process.start_ticks, process.text));
+    if again.is_none() || !matches!(root.life(listed), Ok(Life::Alive)) {
+        return Err(GoroutinesError::Replaced { pid });
+    }
+    let go_version = binary.version.to_string();
+    let names = Names::new(executable, load_bias);
+    Ok(Answer { pid, exe, go_version, taken_at, figures, groups, names })
+}
+
+fn frame_size(executable: &Executable, at: RuntimeAddress, load_bias: u64) -> Option<u64> {
+    let pc = Pc::Exact(at.to_virtual(load_bias));
+    executable.binary.symbolizer().frame_size(executable, pc).ok().map(u64::from)
+}
+
+fn write_profile(answer: &Answer, path: &Path) -> Result<(), GoroutinesError> {
+    let samples = answer.groups.samples(&answer.names);
+    let encoded = pprof::encode(&answer.exe, answer.names.build_id(), answer.taken_at, &samples);
+    let written = encoded.and_then(|bytes| fs::write(path, bytes));
+    written.map_err(|source| GoroutinesError::Write { to: path.display().to_string(), source })
+}
