@@ -144,6 +144,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
+    /// Where to keep what was seen when a leak was found: the finding, every goroutine, stacks for go tool pprof; at most 256 MB [env: GOROSCOPE_SNAPSHOT_DIR] [default: /var/lib/goroscope]
+    #[arg(long, value_name = "DIR")]
+    pub snapshot_dir: Option<String>,
+
     /// What to log: off, error, warn, info, debug, trace, or by room: info,goroscope::tracer=debug [env: GOROSCOPE_LOG_LEVEL] [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<String>,
@@ -258,7 +262,7 @@ impl RunArgs {
 
     /// The flags as a layer, and the file that they name.
     fn into_layer(self) -> (Layer, Option<PathBuf>) {
-        let Self { listen, health_listen, interval, exact, pid, exclude, per_process, config, log_level, log_format } = self;
+        let Self { listen, health_listen, interval, exact, pid, exclude, per_process, snapshot_dir, config, log_level, log_format } = self;
         let mut layer = Layer::default();
         let single = [
             (Key::Listen, listen),
@@ -266,6 +270,7 @@ impl RunArgs {
             (Key::Interval, interval),
             (Key::Exact, exact),
             (Key::PerProcess, per_process),
+            (Key::SnapshotDir, snapshot_dir),
             (Key::LogLevel, log_level),
             (Key::LogFormat, log_format),
         ];

@@ -22,6 +22,7 @@ pub mod model;
 pub mod observer;
 pub mod plan;
 pub mod reach;
+pub mod snapshots;
 pub mod symbolize;
 pub mod telemetry;
 pub mod tracer;

@@ -9,6 +9,7 @@
 //! | `/readyz` | all | 200 once every process found at start-up is attached or refused, 503 before; its text says what is left and lost |
 //! | `/debug/processes` | this host | JSON of every Go process ([`crate::export::json`]) |
 //! | `/debug/goroutines` | this host | JSON of the goroutines of every process, or of `?pid=PID` ([`crate::export::goroutines`]) |
+//! | `/debug/findings` | this host | JSON of the leaks that are known now ([`crate::export::findings`]) |
 //! | `/` | all | this table, in short |
 //!
 //! A second listener, where there is one, has `/livez` and `/readyz` only. GET and HEAD; nothing here changes anything.

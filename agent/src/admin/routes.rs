@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use super::Reports;
 use crate::{
-    export::{goroutines, json},
+    export::{findings, goroutines, json},
     metrics::{Metrics, OwnUsage, negotiate},
 };
 
@@ -29,7 +29,8 @@ const INDEX: &str = "goroscope: every Go process on this host\n
 /livez            200 while the agent answers
 /readyz           200 once every process found at start-up is attached or refused
 /debug/processes  JSON of every Go process, its counters, sites and refusals (from this host only)
-/debug/goroutines JSON of their goroutines by go statement, state and wait; ?pid=PID for one (from this host only)\n";
+/debug/goroutines JSON of their goroutines by go statement, state and wait; ?pid=PID for one (from this host only)
+/debug/findings   JSON of the leaks that are known now (from this host only)\n";
 
 /// The other end of the connection.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +39,10 @@ pub(super) struct Peer(pub(super) SocketAddr);
 /// Everything.
 pub(super) fn all(reports: Reports, metrics: Arc<Metrics>) -> Router {
     let metrics = Router::new().route("/metrics", get(serve_metrics)).with_state((reports.clone(), metrics));
-    let debug = Router::new().route("/debug/processes", get(processes)).route("/debug/goroutines", get(goroutines));
+    let debug = Router::new()
+        .route("/debug/processes", get(processes))
+        .route("/debug/goroutines", get(goroutines))
+        .route("/debug/findings", get(findings));
     let debug = debug.layer(middleware::from_fn(this_host_only)).with_state(reports.clone());
     health(reports).route("/", get(|| async { text(StatusCode::OK, INDEX) })).merge(metrics).merge(debug)
 }
@@ -101,6 +105,11 @@ struct Which {
 async fn goroutines(State(reports): State<Reports>, Query(Which { pid }): Query<Which>) -> Response {
     let Some(report) = reports.fresh().await else { return nothing_yet() };
     respond_json(goroutines::goroutines(&report, pid))
+}
+
+async fn findings(State(reports): State<Reports>) -> Response {
+    let Some(report) = reports.fresh().await else { return nothing_yet() };
+    respond_json(findings::all(&report))
 }
 
 fn respond_json(body: Result<String, impl std::fmt::Display>) -> Response {

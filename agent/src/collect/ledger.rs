@@ -11,7 +11,7 @@ use super::{
     runtime::{self, GaugeNames},
     sites::Names,
 };
-use crate::model::{Count, GroupReport, Identity, Info, RuntimeCounters, RuntimeReading};
+use crate::model::{Count, Finding, GroupReport, Identity, Info, RuntimeCounters, RuntimeReading};
 
 /// How long the counters of a label set stay after its last process ended.
 const KEPT: Duration = Duration::from_secs(300);
@@ -55,6 +55,8 @@ pub struct Live<'a> {
     pub sampling_ratio: BTreeMap<Family, f64>,
     /// What its memory said last.
     pub reading: Option<&'a RuntimeReading>,
+    /// Leaks that are known now.
+    pub findings: &'a [Finding],
     /// Its info labels.
     pub info: Info,
 }
@@ -124,6 +126,7 @@ impl Account {
         GroupReport {
             gauges: runtime::gauges(&readings, &mut self.gauge_names),
             counters: totals.runtime,
+            findings: findings(live),
             identity: identity.clone(),
             live: !live.is_empty(),
             counts: totals.counts,
@@ -132,6 +135,13 @@ impl Account {
             info: info.into_iter().collect(),
         }
     }
+}
+
+/// The findings of all processes; those that are one statement's of several processes are one series when they are shown.
+fn findings(live: &[&Live<'_>]) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = live.iter().flat_map(|process| process.findings).cloned().collect();
+    findings.sort_by(|a, b| b.evidence.cmp(&a.evidence).then(b.count.cmp(&a.count)));
+    findings
 }
 
 #[cfg(test)]
@@ -150,7 +160,7 @@ mod tests {
     }
 
     fn live<'a>(identity: &'a Identity, totals: &'a Totals, ratio: f64) -> Live<'a> {
-        Live { identity, totals, sampling_ratio: [(Family::Goroutine, ratio)].into(), reading: None, info: Info::default() }
+        Live { identity, totals, sampling_ratio: [(Family::Goroutine, ratio)].into(), reading: None, findings: &[], info: Info::default() }
     }
 
     #[test]

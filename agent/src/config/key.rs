@@ -17,6 +17,8 @@ pub enum Key {
     Exclude,
     /// `per-process`.
     PerProcess,
+    /// `snapshot-dir`.
+    SnapshotDir,
     /// `log-level`.
     LogLevel,
     /// `log-format`.
@@ -28,7 +30,7 @@ pub(super) const PREFIX: &str = "GOROSCOPE_";
 
 impl Key {
     /// Every setting.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Listen,
         Self::HealthListen,
         Self::Interval,
@@ -36,6 +38,7 @@ impl Key {
         Self::Pid,
         Self::Exclude,
         Self::PerProcess,
+        Self::SnapshotDir,
         Self::LogLevel,
         Self::LogFormat,
     ];
@@ -51,6 +54,7 @@ impl Key {
             Self::Pid => "pid",
             Self::Exclude => "exclude",
             Self::PerProcess => "per-process",
+            Self::SnapshotDir => "snapshot-dir",
             Self::LogLevel => "log-level",
             Self::LogFormat => "log-format",
         }
@@ -77,6 +81,7 @@ impl Key {
             Self::Exact | Self::PerProcess => "true or false",
             Self::Pid => "a process id, a number from 1",
             Self::Exclude => "a glob: of a name, such as 'kube*', or with a slash of a path, such as '/opt/vendor/**'",
+            Self::SnapshotDir => "an absolute path",
             Self::LogLevel => "off, error, warn, info, debug or trace, optionally per room: info,goroscope::tracer=debug",
             Self::LogFormat => "text or json",
         }

@@ -23,6 +23,8 @@ pub use self::{
 
 /// Where `/metrics` is served unless told otherwise: this host only.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:9640";
+/// Where snapshots are kept unless told otherwise.
+pub const DEFAULT_SNAPSHOT_DIR: &str = "/var/lib/goroscope";
 /// How often memory is read unless told otherwise.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 /// What is logged unless told otherwise.
@@ -45,6 +47,8 @@ pub struct Config {
     pub excludes: Excludes,
     /// Label `pid` on every series.
     pub per_process: bool,
+    /// Where what was seen when a leak was found is kept.
+    pub snapshot_dir: PathBuf,
     /// What is logged.
     pub log_level: LogFilter,
     /// How.
@@ -102,6 +106,8 @@ impl Config {
             pids: parse::list(Key::Pid, of(Key::Pid), problems, parse::pid),
             excludes: parse::list(Key::Exclude, of(Key::Exclude), problems, excludes::parse).into_iter().collect(),
             per_process: parse::one(Key::PerProcess, of(Key::PerProcess), problems, parse::boolean).unwrap_or_default(),
+            snapshot_dir: parse::one(Key::SnapshotDir, of(Key::SnapshotDir), problems, parse::absolute)
+                .unwrap_or_else(|| DEFAULT_SNAPSHOT_DIR.into()),
             log_level: parse::one(Key::LogLevel, of(Key::LogLevel), problems, LogFilter::parse).unwrap_or_default(),
             log_format: parse::one(Key::LogFormat, of(Key::LogFormat), problems, LogFormat::parse).unwrap_or_default(),
         }

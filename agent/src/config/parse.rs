@@ -1,6 +1,6 @@
 //! Texts to values: one function a kind of value, none when the text is not one.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{Key, Problem, Setting};
 
@@ -56,6 +56,10 @@ impl LogFormat {
 
 pub(super) fn address(text: &str) -> Option<SocketAddr> {
     text.parse().ok()
+}
+
+pub(super) fn absolute(text: &str) -> Option<PathBuf> {
+    Some(PathBuf::from(text)).filter(|path| path.is_absolute())
 }
 
 pub(super) fn boolean(text: &str) -> Option<bool> {

@@ -64,6 +64,7 @@ fn every_key_is_read_from_every_source() {
         (Key::Pid, "7"),
         (Key::Exclude, "a*"),
         (Key::PerProcess, "1"),
+        (Key::SnapshotDir, "/tmp/snapshots"),
         (Key::LogLevel, "warn,goroscope::tracer=debug"),
         (Key::LogFormat, "json"),
     ];

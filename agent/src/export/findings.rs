@@ -2,12 +2,10 @@
 //!
 //! In: [`Finding`]s. Out: JSON, a list. Must not know: how they were found. The shape is a promise: keys may be added, not renamed.
 
-use std::path::Path;
-
 use serde::Serialize;
 
 use super::json::rfc3339;
-use crate::model::{Finding, Site};
+use crate::model::{Finding, Report, Site};
 
 #[derive(Serialize)]
 struct Entry<'a> {
@@ -39,16 +37,49 @@ pub fn findings(findings: &[Finding]) -> Result<String, serde_json::Error> {
     serde_json::to_string_pretty(&findings.iter().map(Entry::from).collect::<Vec<_>>())
 }
 
+/// Findings of one process.
+#[derive(Serialize)]
+struct Process<'a> {
+    pid: u32,
+    process: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<&'a str>,
+    findings: Vec<Entry<'a>>,
+}
+
+/// `/debug/findings`: the processes that have any, in the order of pids.
+///
+/// # Errors
+/// As [`findings`].
+pub fn all(report: &Report) -> Result<String, serde_json::Error> {
+    let mut processes: Vec<Process<'_>> = report
+        .processes
+        .iter()
+        .filter(|process| !process.findings.is_empty())
+        .map(|process| Process {
+            pid: process.pid,
+            process: &process.identity.process,
+            container: process.identity.container.as_deref(),
+            unit: process.identity.unit.as_deref(),
+            findings: process.findings.iter().map(Entry::from).collect(),
+        })
+        .collect();
+    processes.sort_by_key(|process| process.pid);
+    serde_json::to_string(&processes)
+}
+
 impl<'a> From<&'a Finding> for Entry<'a> {
     fn from(finding: &'a Finding) -> Self {
         let slope = if finding.slope.is_finite() { finding.slope } else { 0.0 };
         Self {
             kind: finding.kind.as_str(),
-            creation_site: place(&finding.created_by),
+            creation_site: finding.created_by.place(),
             creation_function: &finding.created_by.function,
             wait_reason: finding.wait_reason,
             blocking_function: finding.blocked_in.as_ref().map(|site| site.function.as_str()),
-            blocking_site: finding.blocked_in.as_ref().map(place),
+            blocking_site: finding.blocked_in.as_ref().map(Site::place),
             count: finding.count,
             slope: (slope * 1000.0).round() / 1000.0,
             evidence: finding.evidence.as_str(),
@@ -56,34 +87,5 @@ impl<'a> From<&'a Finding> for Entry<'a> {
             watched_seconds: (finding.watched.as_secs_f64() * 1000.0).round() / 1000.0,
             followed_one_in: finding.one_in,
         }
-    }
-}
-
-/// `dir/file.go:line`: the last folder, the file, the line.
-#[must_use]
-pub fn place(site: &Site) -> String {
-    let path = Path::new(&site.file);
-    let file = path.file_name().unwrap_or_default().to_string_lossy();
-    let folder = path.parent().and_then(Path::file_name).map(|folder| folder.to_string_lossy());
-    match folder {
-        Some(folder) => format!("{folder}/{file}:{}", site.line),
-        None => format!("{file}:{}", site.line),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places() {
-        let check =
-            |file: &str, expected: &str| assert_eq!(place(&Site { function: String::new(), file: file.to_owned(), line: 7 }), expected);
-        check("/home/a/leak/main.go", "leak/main.go:7");
-        check("net/http/transport.go", "http/transport.go:7");
-        check("main.go", "main.go:7");
-        check("./main.go", "main.go:7");
-        check("/main.go", "main.go:7");
-        check("?", "?:7");
     }
 }

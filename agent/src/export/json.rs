@@ -232,6 +232,7 @@ mod tests {
             families: BTreeMap::new(),
             sites: Vec::new(),
             runtime: None,
+            findings: Arc::default(),
         }
     }
 

@@ -9,6 +9,7 @@
 
 mod agent;
 mod family;
+mod findings;
 mod label;
 mod limit;
 mod negotiate;

@@ -7,8 +7,11 @@ use std::{
 
 use goroscope_abi::{Family, Kind};
 
-use super::{Format, Metrics, OwnUsage, agent, label::VALUE_BYTES_MAX, limit, own, runtime, workload};
-use crate::model::{AgentReport, Count, GroupReport, Histogram, Identity, Report, RuntimeCounters, RuntimeGauges, Sites, report::Info};
+use super::{Format, Metrics, OwnUsage, agent, findings, label::VALUE_BYTES_MAX, limit, own, runtime, workload};
+use crate::model::{
+    AgentReport, Count, Evidence, Finding, FindingKind, GroupReport, Histogram, Identity, Report, RuntimeCounters, RuntimeGauges, Site,
+    Sites, report::Info,
+};
 
 const OWN: OwnUsage = OwnUsage {
     cpu_seconds: 1.25,
@@ -38,12 +41,28 @@ fn group(identity: Identity) -> GroupReport {
         sites: sites.collect(),
         gauges: Some(gauges()),
         counters: Some(counters()),
+        findings: vec![finding()],
         info: vec![Info {
             go_version: "go1.26.8".into(),
             build_id: "a/b".into(),
             module: "example.com/api".into(),
             module_version: "v1.2.3".into(),
         }],
+    }
+}
+
+fn finding() -> Finding {
+    Finding {
+        kind: FindingKind::GoroutineLeak,
+        created_by: Site { function: "main.leak".into(), file: "/src/api/main.go".into(), line: 12 },
+        blocked_in: None,
+        wait_reason: "chan receive",
+        evidence: Evidence::Proven,
+        count: 900,
+        slope: 1.5,
+        since: UNIX_EPOCH,
+        watched: Duration::from_secs(60),
+        one_in: 1,
     }
 }
 
@@ -106,7 +125,7 @@ fn full() -> Report {
 }
 
 fn gone(identity: Identity) -> GroupReport {
-    GroupReport { live: false, sites: BTreeMap::new(), gauges: None, counters: None, ..group(identity) }
+    GroupReport { live: false, sites: BTreeMap::new(), gauges: None, counters: None, findings: Vec::new(), ..group(identity) }
 }
 
 fn page(report: &Report, format: Format) -> String {
@@ -161,14 +180,19 @@ fn both_formats_say_the_same() {
 fn no_metric_is_dead() {
     let page = page(&full(), Format::Text004);
     let samples = samples(&page);
-    for descriptor in
-        workload::ALL.into_iter().chain(agent::ALL).chain(own::ALL).chain(runtime::ALL).chain([&limit::SERIES, &limit::SERIES_LIMIT])
+    for descriptor in workload::ALL
+        .into_iter()
+        .chain(agent::ALL)
+        .chain(own::ALL)
+        .chain(runtime::ALL)
+        .chain(findings::ALL)
+        .chain([&limit::SERIES, &limit::SERIES_LIMIT])
     {
         let names = [descriptor.name.to_owned(), format!("{}_count", descriptor.name)];
         let family = |series: &&String| series.split('{').next().is_some_and(|name| names.iter().any(|known| known == name));
         assert!(samples.iter().filter(|(series, _)| family(series)).any(|(_, value)| *value > 0.0), "{} is dead", descriptor.name);
     }
-    let known = workload::ALL.len() + agent::ALL.len() + own::ALL.len() + runtime::ALL.len() + 3;
+    let known = workload::ALL.len() + agent::ALL.len() + own::ALL.len() + runtime::ALL.len() + findings::ALL.len() + 3;
     assert_eq!(headers(&page, false).len(), known, "a family is not in its room's ALL");
 }
 
@@ -176,7 +200,7 @@ fn no_metric_is_dead() {
 fn descriptors_are_well_formed() {
     use super::family::Type;
     let limits = [&limit::SERIES, &limit::SERIES_LIMIT, &limit::SERIES_DROPPED];
-    for descriptor in workload::ALL.into_iter().chain(agent::ALL).chain(own::ALL).chain(runtime::ALL).chain(limits) {
+    for descriptor in workload::ALL.into_iter().chain(agent::ALL).chain(own::ALL).chain(runtime::ALL).chain(findings::ALL).chain(limits) {
         let name = descriptor.name;
         let suffix = match descriptor.kind {
             Type::Counter => "_total",
@@ -252,9 +276,9 @@ fn names_that_become_one_are_added_not_doubled() {
 fn detail_goes_first_and_is_counted() {
     let groups: Vec<_> = (0..10).map(|i| group(identity(&format!("p{i}")))).collect();
     let report = report(groups);
-    // Per process: 13 kinds and 3 ratios, 20 of memory and two histograms of 5; 1 info; 2 waits; 3 families of 3 sites and one of 2.
+    // Per process: 13 kinds and 3 ratios, 20 of memory and two histograms of 5, 1 finding; 1 info; 2 waits; 3 families of 3 sites and one of 2.
     // Two refusals.
-    let (totals, info, waits, sites) = (10 * (16 + 30), 10 + 2, 10 * 2, 10 * 11);
+    let (totals, info, waits, sites) = (10 * (16 + 30 + 1), 10 + 2, 10 * 2, 10 * 11);
     let check = |limit: usize, expected: [usize; 4]| {
         let metrics = Metrics::new(limit, "", "");
         let names = |page: &str| samples(page).into_keys().collect::<BTreeSet<_>>();
@@ -276,7 +300,7 @@ fn detail_goes_first_and_is_counted() {
     check(totals + info + waits + sites - 1, [0, 0, 0, 3]);
     check(totals + info + 2, [0, 0, waits - 2, sites]);
     check(totals + 4, [0, info - 4, waits, sites]);
-    check(totals - 1, [30, info, waits, sites]);
+    check(totals - 1, [1, info, waits, sites]);
     check(0, [totals, info, waits, sites]);
 }
 

@@ -10,7 +10,7 @@ use goroscope_abi::{Family, Kind};
 
 use super::{
     family::{Descriptor, Label, Labels, Merge, Sample, Value},
-    label,
+    findings, label,
     limit::{Chunk, Detail},
     runtime,
 };
@@ -156,6 +156,7 @@ pub(super) fn chunks(report: &Report) -> Vec<Chunk> {
         chunks.push(totals(group, &labels));
         chunks.push(info(group, &labels));
         chunks.extend(runtime::chunks(group, &labels));
+        chunks.push(findings::chunk(&group.findings, &labels));
         chunks.extend(group.sites.iter().map(|(family, sites)| by_sites(*family, sites, &labels)));
     }
     chunks.push(refusals(report));

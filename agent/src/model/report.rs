@@ -8,7 +8,7 @@ use std::{
 
 use goroscope_abi::{Family, Kind};
 
-use super::{CensusReport, Histogram, Identity, Refusal, RuntimeFigures};
+use super::{CensusReport, Finding, Histogram, Identity, Refusal, RuntimeFigures};
 
 /// A number of events, with the interval that holds the truth. Exact when the interval is a point.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -129,6 +129,8 @@ pub struct ProcessReport {
     pub sites: Vec<SiteReport>,
     /// What its memory said last; none where it is not read.
     pub runtime: Option<RuntimeReading>,
+    /// Leaks that are known now.
+    pub findings: Arc<[Finding]>,
 }
 
 /// What the memory of one process said at one instant.
@@ -218,6 +220,8 @@ pub struct GroupReport {
     pub gauges: Option<RuntimeGauges>,
     /// What memory has counted; none where no process was ever read.
     pub counters: Option<RuntimeCounters>,
+    /// Leaks of its live processes, the most certain first.
+    pub findings: Vec<Finding>,
     /// One entry for each distinct set of info labels of its live processes.
     pub info: Vec<Info>,
 }

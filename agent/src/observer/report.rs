@@ -54,6 +54,7 @@ impl Observer {
                         .filter_map(|(family, state)| ratio(family, state))
                         .collect(),
                     reading: watched.memory.reading().filter(|_| watched.ended_ns.is_none()).map(|reading| &reading.runtime),
+                    findings: if watched.ended_ns.is_none() { &watched.findings } else { &[] },
                     info: info(watched),
                 }
             })
@@ -130,6 +131,7 @@ fn describe(watched: &Watched, attachment: Option<&Attachment>, totals: &Totals,
         families,
         sites: Vec::new(),
         runtime,
+        findings: Arc::clone(&watched.findings),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     budget::{Bucket, Estimate, Window},
     collect::Totals,
     discovery::Listed,
-    model::{Count, Executable, Refusal, RuntimeAddress, Site, SiteReport, Slot, Target},
+    model::{Count, Executable, Finding, Refusal, RuntimeAddress, Site, SiteReport, Slot, Target},
     tracer::{Hits, Maps, SiteHits},
 };
 
@@ -28,6 +28,8 @@ pub(super) struct Watched {
     pub(super) slot: Result<Slot, Refusal>,
     /// What its memory said last, or why it is not read.
     pub(super) memory: Memory,
+    /// Leaks that are known now.
+    pub(super) findings: Arc<[Finding]>,
     /// When probes and memory were last compared.
     pub(super) rest: Option<Rest>,
     /// Since when it is known.
@@ -112,6 +114,7 @@ impl Watched {
             slot,
             memory: Memory::Unread,
             rest: None,
+            findings: Arc::default(),
             found_at: SystemTime::now(),
             ended_ns: None,
             buckets: BTreeMap::new(),

@@ -1,0 +1,38 @@
+//! Leaks that were found: one series for each `go` statement, kind and evidence.
+//!
+//! In: a [`GroupReport`]'s findings. Out: a chunk of samples for the series limit. Must not know: formats, how a leak is found.
+
+use std::sync::Arc;
+
+use super::{
+    family::{Descriptor, Label, Labels, Sample, Value},
+    limit::{Chunk, Detail},
+};
+use crate::model::Finding;
+
+/// Findings of one label set that are shown: the most certain and largest of them.
+const SHOWN: usize = 20;
+
+static FINDINGS: Descriptor = Descriptor::gauge(
+    "goroscope_findings",
+    "Goroutines that leak, by the go statement that makes them (created_by: its function, site: dir/file.go:line) and by evidence: proven \
+     (nothing that can run leads to what they wait on), stuck (waiting longer than waits of their kind were ever seen to last) or live \
+     (they run, never end, and become more). Gone when they are.",
+);
+
+/// Every family of this room.
+#[cfg(test)]
+pub(super) static ALL: [&Descriptor; 1] = [&FINDINGS];
+
+/// All samples of one label set.
+pub(super) fn chunk(findings: &[Finding], labels: &Arc<[Label]>) -> Chunk {
+    let samples = findings.iter().take(SHOWN).map(|finding| {
+        let labels = Labels::shared(labels)
+            .with("kind", finding.kind.as_str())
+            .with("evidence", finding.evidence.as_str())
+            .with("created_by", &finding.created_by.function)
+            .with("site", &finding.created_by.place());
+        (&FINDINGS, Sample { labels, value: Value::Count(finding.count) })
+    });
+    Chunk { detail: Detail::Totals, samples: samples.collect() }
+}
