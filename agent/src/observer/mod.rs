@@ -46,6 +46,7 @@ use crate::{
     config::Excludes,
     discovery::{Life, ProcRoot},
     goruntime::RuntimeError,
+    looks::clock,
     model::{Report, Slot},
     tracer::{Maps, Record, Records, Tracer},
 };
@@ -205,12 +206,6 @@ fn pump(mut records: Records, events: &Sender<Event>) {
     while open {
         records.wait(Duration::from_secs(1), |record| open &= events.send(Event::Record(record)).is_ok());
     }
-}
-
-/// CLOCK_MONOTONIC, ns: the clock of the kernel side.
-fn clock() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    u64::try_from(now.tv_sec).unwrap_or(0).saturating_mul(1_000_000_000).saturating_add(u64::try_from(now.tv_nsec).unwrap_or(0))
 }
 
 fn nanos(duration: Duration) -> u64 {

@@ -3,7 +3,6 @@
 //! Input noun: a pid. Output: a JSON list of [`Finding`]s in a file. Must not know rules (that is `growth`), nor layouts (that is
 //! `goruntime` and `reach`). Reads memory only: needs CAP_SYS_PTRACE, and no BPF.
 
-mod looks;
 mod progress;
 mod stop;
 mod target;
@@ -12,16 +11,19 @@ use std::{
     fs,
     io::Write as _,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{export, model::Finding, symbolize};
-use looks::{Looks, Seen};
+use crate::{
+    discovery::ProcRoot,
+    export,
+    looks::{Looks, Seen, Settings, Subject, clock},
+    model::Finding,
+};
 use progress::Progress;
 use stop::Stop;
-use target::Watched;
 
 /// What to watch, and for how long.
 #[derive(Clone, Debug)]
@@ -45,44 +47,41 @@ const LAST_LOOKS: Duration = Duration::from_millis(900);
 /// The process could not be watched at all, or the report cannot be written.
 pub fn check(check: &Check) -> Result<usize> {
     let stop = Stop::install().context("handling signals")?;
-    let target = Watched::observe(check.pid)?;
+    let root = ProcRoot::default();
+    let subject = target::observe(&root, check.pid)?;
     // Somewhere to write to is needed later: say so now.
     let directory = folder(&check.report);
     if !directory.is_dir() {
         bail!("{} is not a directory", directory.display());
     }
-    let findings = watch(check, &target, &stop)?;
+    let findings = watch(check, root, subject, &stop)?;
     write(&check.report, &export::findings::findings(&findings)?)?;
     Ok(findings.len())
 }
 
 /// Looks again and again until the time is up, somebody says stop, or the process ends.
-fn watch(check: &Check, target: &Watched, stop: &Stop) -> Result<Vec<Finding>> {
+fn watch(check: &Check, root: ProcRoot, subject: Subject, stop: &Stop) -> Result<Vec<Finding>> {
     let mut progress = Progress::begin(check.time);
-    let mut looks = Looks::new(target, stop, check.interval);
+    let mut looks = Looks::new(root, subject, stop, check.interval, Settings::default());
     let end = looks.started_ns().saturating_add(nanos(check.time.saturating_sub(LAST_LOOKS)));
     let mut ended = false;
-    while !stop.is_told() && stop::clock() < end {
+    while !stop.is_told() && clock() < end {
         if looks.look()? == Seen::Gone {
             ended = true;
             break;
         }
-        progress.show(|| (looks.goroutines(), looks.proofs(), findings(&looks, target).len()));
+        progress.show(|| (looks.goroutines(), looks.proofs(), looks.findings().len()));
         stop.wait_until(looks.next_ns().min(end));
     }
     if !ended {
+        stop.begin();
         looks.last();
     }
     progress.end();
     if looks.censuses() == 0 {
         bail!("process {} was never read: {}", check.pid, looks.problem());
     }
-    Ok(findings(&looks, target))
-}
-
-fn findings(looks: &Looks<'_>, target: &Watched) -> Vec<Finding> {
-    let (now_ns, now) = (stop::clock(), SystemTime::now());
-    symbolize::findings(&looks.suspects(), &target.symbolizer, target.load_bias, now_ns, now)
+    Ok(looks.findings())
 }
 
 /// Writes a file that is never seen half written.

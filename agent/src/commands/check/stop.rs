@@ -1,8 +1,7 @@
-//! When to stop. Input: SIGINT and SIGTERM. Output: whether one came, and memory that is not read for long after it. Must not know what
+//! When to stop. Input: SIGINT and SIGTERM. Output: whether one came, and how long memory may still be read. Must not know what
 //! is under way.
 
 use std::{
-    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -15,18 +14,12 @@ use signal_hook::{
     flag,
 };
 
-use crate::model::{Memory, MemoryError, Read, RuntimeAddress};
+use crate::looks::{Deadline, clock};
 
 /// How long after the signal memory is still read, ns. The command must have ended after two seconds.
 pub(super) const GRACE_NS: u64 = 1_500_000_000;
 /// How often the flag is looked at.
 const STEP: Duration = Duration::from_millis(20);
-
-/// CLOCK_MONOTONIC, ns.
-pub(super) fn clock() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    u64::try_from(now.tv_sec).unwrap_or(0).saturating_mul(1_000_000_000).saturating_add(u64::try_from(now.tv_nsec).unwrap_or(0))
-}
 
 /// Whether somebody wants the watch to end.
 #[derive(Debug)]
@@ -60,15 +53,6 @@ impl Stop {
         let _ = self.at_ns.compare_exchange(0, clock(), Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// How long there is still time to read, ns; everything as long as there is no end in sight.
-    pub(super) fn left_ns(&self) -> u64 {
-        self.is_told();
-        match self.at_ns.load(Ordering::Relaxed) {
-            0 => u64::MAX,
-            at => (at + GRACE_NS).saturating_sub(clock()),
-        }
-    }
-
     /// Sleeps until then, or until a signal.
     pub(super) fn wait_until(&self, at_ns: u64) {
         while !self.is_told() {
@@ -86,32 +70,12 @@ impl Stop {
     }
 }
 
-/// Memory that ends when the time is up.
-#[derive(Debug)]
-pub(super) struct Stoppable<'a, M> {
-    pub(super) memory: &'a M,
-    pub(super) stop: &'a Stop,
-}
-
-impl<M: Memory> Stoppable<'_, M> {
-    fn go_on(&self) -> Result<(), MemoryError> {
-        if self.stop.left_ns() == 0 { Err(MemoryError::Gone) } else { Ok(()) }
-    }
-}
-
-impl<M: Memory> Memory for Stoppable<'_, M> {
-    fn read(&self, at: RuntimeAddress, out: &mut [u8]) -> Result<(), MemoryError> {
-        self.go_on()?;
-        self.memory.read(at, out)
-    }
-
-    fn read_many(&self, reads: &mut [Read<'_>]) -> Result<(), MemoryError> {
-        self.go_on()?;
-        self.memory.read_many(reads)
-    }
-
-    fn present(&self, range: Range<RuntimeAddress>) -> Result<Vec<Range<RuntimeAddress>>, MemoryError> {
-        self.go_on()?;
-        self.memory.present(range)
+impl Deadline for &Stop {
+    fn left_ns(&self) -> u64 {
+        self.is_told();
+        match self.at_ns.load(Ordering::Relaxed) {
+            0 => u64::MAX,
+            at => (at + GRACE_NS).saturating_sub(clock()),
+        }
     }
 }

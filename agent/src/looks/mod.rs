@@ -1,21 +1,29 @@
-//! The looks at a process: censuses, stacks, connections, proofs, each when it is due. Input noun: [`Watched`]. Output noun:
-//! [`Suspect`]s. Must not know how long it is looked, nor what is done with the result.
+//! The looks at a process: censuses, stacks, connections, proofs, each when it is due.
+//!
+//! Input noun: [`Subject`]. Output noun: [`Finding`]s. Must not know how long it is looked, nor what is done with the result. Like
+//! `observer`, a room that calls others, for one process: `goruntime` reads, `reach` proves, `growth` judges, `symbolize` names.
 
-use std::{collections::HashMap, time::Duration};
+mod deadline;
+mod subject;
 
-use anyhow::{Result, bail};
-
-use super::{
-    nanos,
-    stop::{Stop, Stoppable, clock},
-    target::Watched,
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
 };
+
+use self::deadline::Stoppable;
+pub use self::{
+    deadline::{Deadline, Endless, clock},
+    subject::Subject,
+};
+pub use crate::growth::Settings;
 use crate::{
-    discovery::Life,
+    discovery::{Life, ProcRoot},
     goruntime::{ProcessMemory, Runtime, RuntimeError},
-    growth::{Settings, Watch, census_period},
-    model::{Goroutine, MemoryError, RuntimeAddress, Suspect},
+    growth::{Watch, census_period},
+    model::{Finding, Goroutine, MemoryError, RuntimeAddress},
     reach::{Limits, NoProof, Prover},
+    symbolize,
 };
 
 /// Calls of a stack that are read: the first outside of the runtime is among the first ten.
@@ -31,15 +39,19 @@ const APART_NS: u64 = 500_000_000;
 
 /// Whether the process is still there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Seen {
+pub enum Seen {
+    /// It is.
     Alive,
+    /// It has ended.
     Gone,
 }
 
 /// One process under watch.
-pub(super) struct Looks<'a> {
-    target: &'a Watched,
-    stop: &'a Stop,
+#[derive(Debug)]
+pub struct Looks<D> {
+    root: ProcRoot,
+    subject: Subject,
+    deadline: D,
     interval: Duration,
     runtime: Runtime<ProcessMemory>,
     prover: Prover,
@@ -55,17 +67,20 @@ pub(super) struct Looks<'a> {
     problem: Option<RuntimeError>,
 }
 
-impl<'a> Looks<'a> {
-    pub(super) fn new(target: &'a Watched, stop: &'a Stop, interval: Duration) -> Self {
-        let minor = target.executable.binary.version.minor;
+impl<D: Deadline> Looks<D> {
+    /// Nothing has been looked at yet. Censuses are `interval` apart, or more where they cost much.
+    #[must_use]
+    pub fn new(root: ProcRoot, subject: Subject, deadline: D, interval: Duration, settings: Settings) -> Self {
+        let minor = subject.executable.binary.version.minor;
         let now = clock();
         Self {
-            target,
-            stop,
+            root,
+            deadline,
             interval,
-            runtime: Runtime::new(ProcessMemory::new(target.listed.pid), target.facts, minor, target.load_bias),
-            prover: Prover::new(target.facts, minor, target.load_bias, Limits::default()),
-            watch: Watch::new(now, Settings::default()),
+            runtime: Runtime::new(ProcessMemory::new(subject.listed.pid), subject.facts, minor, subject.load_bias),
+            prover: Prover::new(subject.facts, minor, subject.load_bias, Limits::default()),
+            subject,
+            watch: Watch::new(now, settings),
             started_ns: now,
             next_census_ns: now,
             next_connections_ns: now,
@@ -78,34 +93,39 @@ impl<'a> Looks<'a> {
         }
     }
 
-    pub(super) const fn started_ns(&self) -> u64 {
+    /// When the looks began: CLOCK_MONOTONIC, ns.
+    pub const fn started_ns(&self) -> u64 {
         self.started_ns
     }
 
-    pub(super) fn goroutines(&self) -> usize {
+    /// Goroutines that are followed.
+    pub fn goroutines(&self) -> usize {
         self.watch.followed()
     }
 
-    pub(super) const fn proofs(&self) -> usize {
+    /// Proofs made.
+    pub const fn proofs(&self) -> usize {
         self.proofs
     }
 
-    pub(super) const fn censuses(&self) -> u64 {
+    /// Censuses made.
+    pub const fn censuses(&self) -> u64 {
         self.censuses
     }
 
     /// Why the last census failed.
-    pub(super) fn problem(&self) -> String {
+    pub fn problem(&self) -> String {
         self.problem.map_or_else(|| "there was no time".to_owned(), |problem| problem.to_string())
     }
 
     /// What can be said as of the last census.
-    pub(super) fn suspects(&self) -> Vec<Suspect> {
-        self.watch.suspects(self.last_census_ns)
+    pub fn findings(&self) -> Vec<Finding> {
+        let suspects = self.watch.suspects(self.last_census_ns);
+        symbolize::findings(&suspects, &self.subject.symbolizer, self.subject.load_bias, clock(), SystemTime::now())
     }
 
     /// When something is due.
-    pub(super) fn next_ns(&self) -> u64 {
+    pub fn next_ns(&self) -> u64 {
         self.watch.next_proof_ns().map_or(self.next_census_ns, |proof| proof.min(self.next_census_ns))
     }
 
@@ -113,8 +133,8 @@ impl<'a> Looks<'a> {
     ///
     /// # Errors
     /// The process may not be read.
-    pub(super) fn look(&mut self) -> Result<Seen> {
-        if !matches!(self.target.root.life(self.target.listed), Ok(Life::Alive)) {
+    pub fn look(&mut self) -> Result<Seen, RuntimeError> {
+        if !matches!(self.root.life(self.subject.listed), Ok(Life::Alive)) {
             return Ok(Seen::Gone);
         }
         if clock() >= self.next_census_ns && self.census()? == Seen::Gone {
@@ -127,12 +147,11 @@ impl<'a> Looks<'a> {
     }
 
     /// The last looks, when the time is up or somebody said stop: two proofs if there is time, and a census.
-    pub(super) fn last(&mut self) {
-        self.stop.begin();
+    pub fn last(&mut self) {
         for begin in [clock(), clock().saturating_add(APART_NS)] {
-            let wanted = self.watch.next_proof_ns().is_some() && self.last_proof_cost_ns < self.stop.left_ns() / 2;
-            if wanted && begin.saturating_sub(clock()) < self.stop.left_ns() {
-                self.stop.pause(begin);
+            let wanted = self.watch.next_proof_ns().is_some() && self.last_proof_cost_ns < self.deadline.left_ns() / 2;
+            if wanted && begin.saturating_sub(clock()) < self.deadline.left_ns() {
+                std::thread::sleep(Duration::from_nanos(begin.saturating_sub(clock())));
                 if !matches!(self.census(), Ok(Seen::Alive)) {
                     return;
                 }
@@ -143,7 +162,7 @@ impl<'a> Looks<'a> {
         let _ = self.census();
     }
 
-    fn census(&mut self) -> Result<Seen> {
+    fn census(&mut self) -> Result<Seen, RuntimeError> {
         let began = clock();
         self.connections(began);
         let mut wanted: Vec<Goroutine> = Vec::new();
@@ -162,7 +181,7 @@ impl<'a> Looks<'a> {
                 self.problem = Some(error);
                 match error {
                     RuntimeError::Gone => return Ok(Seen::Gone),
-                    RuntimeError::NotPermitted => bail!("{error}"),
+                    RuntimeError::NotPermitted => return Err(error),
                     _ => {}
                 }
             }
@@ -180,7 +199,7 @@ impl<'a> Looks<'a> {
     fn stacks(&mut self, wanted: &[Goroutine]) {
         let Ok(stacks) = self.runtime.stacks(wanted, DEPTH, &|_| None) else { return };
         for (goroutine, stack) in wanted.iter().zip(&stacks) {
-            if let Some(at) = self.target.waiting(&stack.calls) {
+            if let Some(at) = self.subject.waiting(&stack.calls) {
                 self.watch.stack(goroutine.goid, at);
             }
         }
@@ -190,7 +209,7 @@ impl<'a> Looks<'a> {
         if now < self.next_connections_ns {
             return;
         }
-        let connections = self.target.root.connections(self.target.listed.pid).unwrap_or_default();
+        let connections = self.root.connections(self.subject.listed.pid).unwrap_or_default();
         self.watch.connections(now, &connections);
         let cost = Duration::from_nanos(clock().saturating_sub(now));
         self.next_connections_ns = now.saturating_add(nanos(CONNECTIONS_PERIOD.max(cost.saturating_mul(CONNECTIONS_SHARE))));
@@ -198,8 +217,8 @@ impl<'a> Looks<'a> {
 
     fn prove(&mut self) {
         let began = clock();
-        let memory = Stoppable { memory: self.runtime.memory(), stop: self.stop };
-        let (runtime, target, collectors) = (&self.runtime, self.target, std::cell::RefCell::new(&mut self.collectors));
+        let memory = Stoppable { memory: self.runtime.memory(), deadline: &self.deadline };
+        let (runtime, subject, collectors) = (&self.runtime, &self.subject, std::cell::RefCell::new(&mut self.collectors));
         let mut census = |visit: &mut dyn FnMut(&Goroutine)| runtime.census(visit).map(|_| ()).map_err(memory_error);
         let is_collector = |goroutine: &Goroutine| {
             let start = goroutine.start;
@@ -207,7 +226,7 @@ impl<'a> Looks<'a> {
             if collectors.len() >= COLLECTORS {
                 collectors.clear();
             }
-            *collectors.entry(start).or_insert_with(|| target.is_collector(start))
+            *collectors.entry(start).or_insert_with(|| subject.is_collector(start))
         };
         let proof = self.prover.prove(&memory, &mut census, &is_collector, &clock);
         self.last_proof_cost_ns = clock().saturating_sub(began);
@@ -236,4 +255,8 @@ const fn memory_error(error: RuntimeError) -> MemoryError {
             MemoryError::NotMapped
         }
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
