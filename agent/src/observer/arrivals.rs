@@ -78,6 +78,7 @@ impl Observer {
                     starting.reading.insert(key);
                 }
                 let subject = Subject { key, listed: watched.listed, executable: Arc::clone(executable), facts: *facts, load_bias };
+                let _ = self.looks.send(Task::Watch(Box::new(subject.clone())));
                 let _ = self.tasks.send(Task::Watch(Box::new(subject)));
             }
             Err(refusal) => {

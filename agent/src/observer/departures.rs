@@ -78,6 +78,7 @@ impl Observer {
         self.maps.forget(&key, &reading.sites);
         let slot = watched.slot.clone();
         self.watched.remove(&key);
+        let _ = self.looks.send(Task::Forget(key));
         let _ = self.tasks.send(Task::Forget(key));
         if let Ok(slot) = slot {
             self.note_idle(slot, now);

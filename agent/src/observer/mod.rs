@@ -14,6 +14,7 @@ mod arrivals;
 mod attachment;
 mod departures;
 mod finder;
+mod looker;
 mod reader;
 mod readings;
 mod report;
@@ -37,6 +38,7 @@ use tracing::{debug, info, warn};
 use self::{
     attachment::{Attachment, State},
     finder::{Finder, Found, Job},
+    looker::Looker,
     reader::{Reader, Reading, Task},
     switcher::{Command, Reply},
     watched::Watched,
@@ -47,7 +49,7 @@ use crate::{
     discovery::{Life, ProcRoot},
     goruntime::RuntimeError,
     looks::clock,
-    model::{Report, Slot},
+    model::{Finding, Report, Slot},
     tracer::{Maps, Record, Records, Tracer},
 };
 
@@ -110,6 +112,8 @@ enum Event {
     Read(ProcessKey, Box<Reading>),
     /// It could not be.
     NotRead(ProcessKey, RuntimeError),
+    /// Leaks of a process as they are known now.
+    Findings(ProcessKey, Vec<Finding>),
     /// Somebody wants to know.
     Report(tokio::sync::oneshot::Sender<Arc<Report>>),
     /// Detach everything and attach it again.
@@ -156,6 +160,9 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
     let (tasks, task_inbox) = channel();
     let reader = Reader::new(ProcRoot::default(), Arc::clone(&maps), scope.interval, events.clone());
     spawn("reader", move || reader.run(&task_inbox));
+    let (looks, look_inbox) = channel();
+    let looker = Looker::new(scope.interval, events.clone());
+    spawn("looker", move || looker.run(&look_inbox));
     let record_events = events.clone();
     if let Some(records) = records {
         spawn("records", move || pump(records, &record_events));
@@ -170,6 +177,7 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
         jobs,
         commands,
         tasks,
+        looks,
         mismatch: 0,
         memory_failures: BTreeMap::new(),
         attachments: BTreeMap::new(),
@@ -233,6 +241,7 @@ struct Observer {
     jobs: Sender<Job>,
     commands: Sender<Command>,
     tasks: Sender<Task>,
+    looks: Sender<Task>,
     /// Creations that probes and memory did not agree on.
     mismatch: u64,
     memory_failures: BTreeMap<&'static str, u64>,
@@ -294,6 +303,7 @@ impl Observer {
             Event::Scanned => self.scanned(),
             Event::Switched(reply) => self.switched(reply),
             Event::Read(key, reading) => self.read(key, reading),
+            Event::Findings(key, findings) => self.leaks(key, findings),
             Event::NotRead(key, error) => self.not_read(key, &error),
             Event::Report(reply) => {
                 let _ = reply.send(self.report());

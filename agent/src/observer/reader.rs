@@ -44,7 +44,7 @@ pub(super) enum Task {
 }
 
 /// A process whose memory can be read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Subject {
     pub(super) key: ProcessKey,
     pub(super) listed: Listed,
