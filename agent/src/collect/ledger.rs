@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use goroscope_abi::{Family, Kind};
@@ -49,6 +49,8 @@ impl Totals {
 pub struct Live<'a> {
     /// Its label set.
     pub identity: &'a Identity,
+    /// When it started.
+    pub started_at: SystemTime,
     /// What it did so far.
     pub totals: &'a Totals,
     /// Share of events counted, by family.
@@ -128,7 +130,7 @@ impl Account {
             counters: totals.runtime,
             findings: findings(live),
             identity: identity.clone(),
-            live: !live.is_empty(),
+            started_at: live.iter().map(|process| process.started_at).min(),
             counts: totals.counts,
             sampling_ratio,
             sites,
@@ -160,7 +162,15 @@ mod tests {
     }
 
     fn live<'a>(identity: &'a Identity, totals: &'a Totals, ratio: f64) -> Live<'a> {
-        Live { identity, totals, sampling_ratio: [(Family::Goroutine, ratio)].into(), reading: None, findings: &[], info: Info::default() }
+        Live {
+            identity,
+            started_at: SystemTime::UNIX_EPOCH + Duration::from_secs(totals.counts[&Kind::GoroutineStart].value),
+            totals,
+            sampling_ratio: [(Family::Goroutine, ratio)].into(),
+            reading: None,
+            findings: &[],
+            info: Info::default(),
+        }
     }
 
     #[test]
@@ -171,6 +181,7 @@ mod tests {
         assert_eq!(report.len(), 1);
         assert_eq!(report[0].counts[&Kind::GoroutineStart], Count::exact(15));
         assert_eq!(report[0].sampling_ratio[&Family::Goroutine], 0.001);
+        assert_eq!(report[0].started_at, Some(SystemTime::UNIX_EPOCH + Duration::from_secs(5)), "the oldest");
         assert_eq!(report[0].sites[&Family::Goroutine].named, [("main.serve".to_owned(), 14)]);
         assert_eq!(report[0].sites[&Family::Goroutine].other, 1);
         assert!(!report[0].sites.contains_key(&Family::Map), "what is not counted is absent");
@@ -186,7 +197,7 @@ mod tests {
         let report = ledger.report(&[live(&identity, &next, 1.0)], 2 * SECOND);
         assert_eq!(report[0].counts[&Kind::GoroutineStart], Count::exact(13), "a restart does not reset");
         let report = ledger.report(&[], 301 * SECOND);
-        assert!(!report[0].live);
+        assert_eq!(report[0].started_at, None);
         assert_eq!(report[0].counts[&Kind::GoroutineStart], Count::exact(10), "only what was booked");
         assert!(ledger.report(&[], 303 * SECOND).is_empty());
     }

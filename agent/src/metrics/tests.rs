@@ -35,7 +35,7 @@ fn group(identity: Identity) -> GroupReport {
     });
     GroupReport {
         identity,
-        live: true,
+        started_at: Some(UNIX_EPOCH + Duration::from_millis(1_600_000_000_250)),
         counts,
         sampling_ratio: BTreeMap::from([(Family::Goroutine, 1.0), (Family::Map, 0.001), (Family::Timer, 1.0)]),
         sites: sites.collect(),
@@ -125,7 +125,7 @@ fn full() -> Report {
 }
 
 fn gone(identity: Identity) -> GroupReport {
-    GroupReport { live: false, sites: BTreeMap::new(), gauges: None, counters: None, findings: Vec::new(), ..group(identity) }
+    GroupReport { started_at: None, sites: BTreeMap::new(), gauges: None, counters: None, findings: Vec::new(), ..group(identity) }
 }
 
 fn page(report: &Report, format: Format) -> String {
@@ -276,9 +276,9 @@ fn names_that_become_one_are_added_not_doubled() {
 fn detail_goes_first_and_is_counted() {
     let groups: Vec<_> = (0..10).map(|i| group(identity(&format!("p{i}")))).collect();
     let report = report(groups);
-    // Per process: 13 kinds and 3 ratios, 20 of memory and two histograms of 5, 1 finding; 1 info; 2 waits; 3 families of 3 sites and one of 2.
+    // Per process: 13 kinds, 3 ratios and a start, 20 of memory and two histograms of 5, 1 finding; 1 info; 2 waits; 3 families of 3 sites and one of 2.
     // Two refusals.
-    let (totals, info, waits, sites) = (10 * (16 + 30 + 1), 10 + 2, 10 * 2, 10 * 11);
+    let (totals, info, waits, sites) = (10 * (17 + 30 + 1), 10 + 2, 10 * 2, 10 * 11);
     let check = |limit: usize, expected: [usize; 4]| {
         let metrics = Metrics::new(limit, "", "");
         let names = |page: &str| samples(page).into_keys().collect::<BTreeSet<_>>();

@@ -4,7 +4,7 @@
 //!
 //! A kind that a group does not have gives no series ("could not be counted" is not 0); one that it has gives one, be it 0.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::UNIX_EPOCH};
 
 use goroscope_abi::{Family, Kind};
 
@@ -87,6 +87,12 @@ static SAMPLING_RATIO: Descriptor = Descriptor::gauge(
      short random windows. The smallest where a series stands for several processes.",
 )
 .merge(Merge::Min);
+static START_TIME: Descriptor = Descriptor::gauge(
+    "goroscope_process_start_time_seconds",
+    "When the process started, in seconds since 1970. The oldest where a series stands for several processes.",
+)
+.unit("seconds")
+.merge(Merge::Min);
 static PROCESS_INFO: Descriptor = Descriptor::info(
     "goroscope_process_info",
     "Always 1. What is known of the Go executable: its Go version, Go build id, main module and the module's version.",
@@ -99,7 +105,7 @@ static REFUSALS: Descriptor = Descriptor::gauge(
 
 /// Every family of this room.
 #[cfg(test)]
-pub(super) static ALL: [&Descriptor; 16] = [
+pub(super) static ALL: [&Descriptor; 17] = [
     &GOROUTINE_STARTS,
     &GOROUTINE_EXITS,
     &MAP_WRITES,
@@ -114,6 +120,7 @@ pub(super) static ALL: [&Descriptor; 16] = [
     &MAP_WRITES_BY_SITE,
     &TIMER_STARTS_BY_SITE,
     &SAMPLING_RATIO,
+    &START_TIME,
     &PROCESS_INFO,
     &REFUSALS,
 ];
@@ -175,15 +182,19 @@ fn totals(group: &GroupReport, labels: &Arc<[Label]>) -> Chunk {
         let (descriptor, variant) = counter(*kind);
         (descriptor, Sample { labels: Labels::shared(labels).with("variant", variant), value: Value::Count(count.value) })
     });
-    let ratios = group.sampling_ratio.iter().filter(|(_, ratio)| group.live && ratio.is_finite()).map(|(family, ratio)| {
+    let ratios = group.sampling_ratio.iter().filter(|(_, ratio)| group.started_at.is_some() && ratio.is_finite()).map(|(family, ratio)| {
         let labels = Labels::shared(labels).with("family", family.name());
         (&SAMPLING_RATIO, Sample { labels, value: Value::Float(*ratio) })
     });
-    Chunk { detail: Detail::Totals, samples: counts.chain(ratios).collect() }
+    let started = group.started_at.map(|at| {
+        let at = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        (&START_TIME, Sample { labels: Labels::shared(labels), value: Value::Float(at.as_secs_f64()) })
+    });
+    Chunk { detail: Detail::Totals, samples: counts.chain(ratios).chain(started).collect() }
 }
 
 fn info(group: &GroupReport, labels: &Arc<[Label]>) -> Chunk {
-    let samples = group.info.iter().filter(|_| group.live).map(|info| {
+    let samples = group.info.iter().filter(|_| group.started_at.is_some()).map(|info| {
         let labels = Labels::shared(labels)
             .with("go_version", &info.go_version)
             .with("build_id", &info.build_id)

@@ -208,8 +208,8 @@ pub struct Sites {
 pub struct GroupReport {
     /// The labels.
     pub identity: Identity,
-    /// Whether one of its processes is alive: gauges only then.
-    pub live: bool,
+    /// When the oldest of its live processes started; none when there is none, and then there are no gauges.
+    pub started_at: Option<SystemTime>,
     /// Events by kind. A kind that is not here is not counted.
     pub counts: BTreeMap<Kind, Count>,
     /// The smallest share of events counted, by family, over live processes.

@@ -47,6 +47,7 @@ impl Observer {
                 let ratio = |family: &Family, state: &super::State| state.mode().map(|mode| (*family, mode.ratio()));
                 Live {
                     identity: &watched.target.identity,
+                    started_at: watched.target.started_at,
                     totals: sums,
                     sampling_ratio: attachment
                         .iter()
