@@ -115,6 +115,7 @@ structs! {
     /// `runtime.gcControllerState`.
     GcController = "runtime.gcControllerState" {
         gc_percent = "gcPercent", memory_limit = "memoryLimit", heap_minimum = "heapMinimum", gc_percent_heap_goal = "gcPercentHeapGoal",
+        sweep_dist_min_trigger = "sweepDistMinTrigger", triggered = "triggered",
         last_heap_goal = "lastHeapGoal", heap_live = "heapLive", heap_marked = "heapMarked", heap_in_use = "heapInUse",
         heap_released = "heapReleased", heap_free = "heapFree", total_alloc = "totalAlloc", total_free = "totalFree", mapped_ready = "mappedReady",
     } optional {}
