@@ -1,23 +1,39 @@
 //! The figures that a Go runtime keeps of itself. Input noun: its globals. Output noun: [`RuntimeFigures`]. Must not know goroutines one
 //! by one.
+//!
+//! What a figure means is what `runtime/metrics` of the same process means by it; src/runtime/metrics.go is where to look.
 
 use std::time::SystemTime;
 
-use super::{Fields as _, PROCESSORS_MAX, Runtime, RuntimeError, TRIES, histogram::fold};
-use crate::model::{Memory, Read, RuntimeAddress, RuntimeFigures};
+use goroscope_gobin::layout::Layout;
 
-/// What all processors have together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Processors {
-    /// `len(allp)`.
-    count: u64,
-    /// Dead goroutines in their lists.
+use super::{Fields as _, Runtime, RuntimeError, TRIES, heap, histogram::fold, processors::Processors};
+use crate::model::{Memory, Read, RuntimeFigures};
+
+/// Bytes of a struct of the runtime: the largest has 14 kB.
+const STRUCT_MAX: u32 = 64 << 10;
+/// Bytes of `sched.gFree`: a lock and two lists, each with its number from 1.25 on, before that with one number for both.
+const GFREE: usize = 40;
+
+/// Structs, and what the processors have, as they were in one go.
+struct Snapshot {
+    sched: Vec<u8>,
+    memstats: Vec<u8>,
+    gc: Vec<u8>,
+    length: u64,
+    processors: Processors,
+}
+
+/// What must not change between begin and end of a reading, for its parts to belong together.
+#[derive(PartialEq, Eq)]
+struct Anchors {
+    /// Goroutine structs there are.
+    length: u64,
+    /// Ids that were given to processors.
+    goidgen: u64,
+    /// Free goroutines that no processor holds: they come and go by dozens.
     free: u64,
-    /// Goroutine ids that they hold and have not given away.
-    unused_ids: u64,
-    /// Creations that they have counted themselves.
-    created: u64,
-    timers: u64,
+    allp: [u8; 24],
 }
 
 impl<M: Memory> Runtime<M> {
@@ -26,124 +42,123 @@ impl<M: Memory> Runtime<M> {
     /// # Errors
     /// The memory cannot be read, or makes no sense.
     pub fn figures(&self) -> Result<RuntimeFigures, RuntimeError> {
-        let (layout, globals) = (&self.facts.layout, &self.facts.globals);
+        let layout = &self.facts.layout;
         let taken_at = SystemTime::now();
-        let (sched, processors, length) = self.scheduler()?;
-        let gc = self.bytes(self.at(globals.gc_controller), layout.gc_controller.mapped_ready + 8, "gcController")?;
-        let memstats = self.bytes(self.at(globals.memstats), layout.mstats.enablegc + 1, "memstats")?;
-        let free = self.free(&sched).saturating_add(processors.free);
-        let system_goroutines = u64::from(sched.u32(layout.sched.ngsys));
+        let Snapshot { sched, memstats, gc, length, processors } = self.snapshot()?;
+        let free = free(&sched, layout.sched.gfree, layout).saturating_add(processors.free);
         let live = length.checked_sub(free).ok_or(RuntimeError::Implausible { what: "the number of free goroutines" })?;
+        let ids = sched.u64(layout.sched.goidgen).saturating_sub(processors.unused_ids);
+        let ngsys = u64::from(sched.u32(layout.sched.ngsys));
         let created = match (layout.sched.goroutines_created, layout.p.goroutines_created) {
             (Some(at), Some(_)) => sched.u64(at).saturating_add(processors.created),
-            _ => sched.u64(layout.sched.goidgen).saturating_sub(processors.unused_ids),
+            _ => ids,
         };
+        // Threads of C that call Go have goroutines with ids, which nobody created: runtime.newproc1 counts itself since 1.26.
+        let foreign = ids.saturating_sub(created).min(ngsys);
         let histogram = |bytes: &[u8], at: u32| {
             let shape = &layout.time_histogram;
-            fold(bytes, at + shape.counts, at + shape.underflow, shape.overflow.map(|overflow| at + overflow), self.minor)
+            let field = |offset: u32| at.saturating_add(offset);
+            fold(bytes, field(shape.counts), field(shape.underflow), shape.overflow.map(field), self.minor)
         };
         let pauses = layout.sched.stw_total_time_gc.map(|at| histogram(&sched, at));
         let pauses = pauses.or_else(|| layout.mstats.gc_pause_dist.map(|at| histogram(&memstats, at)));
         let limit = gc.u64(layout.gc_controller.memory_limit);
+        let heap = heap::stats(&memstats, layout);
         Ok(RuntimeFigures {
             taken_at,
             // As runtime.gcount does: in a process that is just starting it may be less.
-            goroutines: live.saturating_sub(system_goroutines).max(1),
-            system_goroutines,
+            goroutines: live.saturating_sub(ngsys).max(1),
+            system_goroutines: ngsys - foreign,
             created,
-            ended: created.saturating_sub(live),
+            ended: ids.saturating_sub(live),
             gomaxprocs: processors.count,
             threads: sched.u64(layout.sched.mnext).saturating_sub(sched.u64(layout.sched.nmfreed)),
             gc_cycles: memstats.u32(layout.mstats.numgc).into(),
             gc_forced_cycles: memstats.u32(layout.mstats.numforcedgc).into(),
             gc_pauses: pauses,
             gogc: u64::try_from(gc.u32(layout.gc_controller.gc_percent).cast_signed()).ok(),
-            heap_goal: gc.u64(layout.gc_controller.gc_percent_heap_goal),
+            heap_goal: heap::goal(&gc, &layout.gc_controller, self.minor),
             heap_live: gc.u64(layout.gc_controller.heap_live),
             memory_limit: (limit < i64::MAX.unsigned_abs()).then_some(limit),
-            allocated_bytes: None,
-            allocations: None,
-            stack_bytes: None,
-            other_bytes: None,
+            allocated_bytes: Some(heap.allocated_bytes),
+            allocations: Some(heap.allocations),
+            stack_bytes: Some(heap.stack_bytes),
+            other_bytes: Some(gc.u64(layout.gc_controller.mapped_ready).saturating_sub(heap.stack_bytes)),
             schedule_latency: Some(histogram(&sched, layout.sched.time_to_run)),
             mutex_wait_ns: layout.sched.total_mutex_wait_time.map(|at| sched.u64(at)),
             timers: Some(processors.timers),
         })
     }
 
-    /// `runtime.sched`, what its processors have, and `allglen`: read again while goroutines come and go.
-    fn scheduler(&self) -> Result<(Vec<u8>, Processors, u64), RuntimeError> {
-        let (layout, globals) = (&self.facts.layout, &self.facts.globals);
-        let mut last = None;
+    /// Reads again while goroutines come and go in between. If it never rests, the last reading is off by what happened meanwhile, as
+    /// `runtime.NumGoroutine` itself is.
+    fn snapshot(&self) -> Result<Snapshot, RuntimeError> {
+        let mut torn = Ok(None);
         for _ in 0..TRIES {
-            let length = self.word(self.at(globals.allglen), "allglen")?;
-            let processors = self.processors()?;
-            let sched = self.bytes(self.at(globals.sched), layout.sched.size, "sched")?;
-            let is_quiet = last == Some((length, processors)) || processors == self.processors()?;
-            last = Some((length, processors));
-            if is_quiet {
-                return Ok((sched, processors, length));
-            }
+            torn = match self.snapshot_once() {
+                Ok((snapshot, true)) => return Ok(snapshot),
+                Ok((snapshot, false)) => Ok(Some(snapshot)),
+                // A processor's memory can be given back between the list and itself.
+                Err(error @ (RuntimeError::NotMapped { .. } | RuntimeError::Implausible { .. })) => Err(error),
+                Err(error) => return Err(error),
+            };
+            self.count_torn();
         }
-        // It never rests: a reading that is off by what happened meanwhile, as runtime.NumGoroutine's own is.
-        let length = self.word(self.at(globals.allglen), "allglen")?;
-        Ok((self.bytes(self.at(globals.sched), layout.sched.size, "sched")?, self.processors()?, length))
+        torn?.ok_or(RuntimeError::Changed)
     }
 
-    /// Dead goroutines in the scheduler's own lists.
-    fn free(&self, sched: &[u8]) -> u64 {
-        let at = self.facts.layout.sched.gfree;
-        let count = |at: u32| u64::from(sched.u32(at));
-        // {lock; stack, noStack gList; n int32} until 1.24, then the lists count themselves.
-        if self.facts.layout.glist.count.is_some() { count(at + 16) + count(at + 32) } else { count(at + 24) }
-    }
-
-    fn processors(&self) -> Result<Processors, RuntimeError> {
-        let layout = &self.facts.layout.p;
-        let slice = self.bytes(self.at(self.facts.globals.allp), 24, "allp")?;
-        let (list, count, capacity) = (RuntimeAddress(slice.u64(0)), slice.u64(8), slice.u64(16));
-        if (list.0, count) == (0, 0) {
-            return Err(RuntimeError::NotStarted);
-        }
-        if count == 0 || count > capacity || capacity > PROCESSORS_MAX {
-            return Err(RuntimeError::Implausible { what: "the number of processors" });
-        }
-        let pointers = self.bytes(list, u32::try_from(8 * capacity).unwrap_or(0), "allp")?;
-        let pointers: Vec<u64> = pointers.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
-        let timers = match (self.facts.layout.timers, layout.num_timers) {
-            (Some(timers), _) => layout.timers + timers.len,
-            (None, Some(at)) => at,
-            (None, None) => layout.timers,
-        };
-        // Of each: ids held, length of the free list, timers, creations.
-        let fields = [(layout.goidcache, 16), (layout.gfree + 8, 4), (timers, 4), (layout.goroutines_created.unwrap_or(layout.id), 8)];
-        const EACH: usize = 32;
-        let mut bytes = vec![0; EACH * pointers.len()];
-        let mut reads = Vec::with_capacity(4 * pointers.len());
-        for (pointer, chunk) in pointers.iter().zip(bytes.chunks_mut(EACH)) {
-            let mut free = chunk;
-            for (at, size) in fields {
-                let (out, tail) = free.split_at_mut(size);
-                free = tail;
-                if *pointer != 0 {
-                    reads.push(Read { at: RuntimeAddress(pointer.wrapping_add(at.into())), out, done: false });
-                }
-            }
-        }
-        self.memory.read_many(&mut reads).map_err(|error| RuntimeError::of(error, "processors"))?;
+    /// One reading, and whether its anchors were the same before and after.
+    fn snapshot_once(&self) -> Result<(Snapshot, bool), RuntimeError> {
+        let (layout, globals) = (&self.facts.layout, &self.facts.globals);
+        let block = |size: u32| vec![0; usize::try_from(size.min(STRUCT_MAX)).unwrap_or(0)];
+        let (mut sched, mut memstats) = (block(layout.sched.size), block(memstats_bytes(layout)));
+        let mut gc = block(layout.gc_controller.mapped_ready.saturating_add(8));
+        let list = self.processors()?;
+        let mut room = list.room();
+        let (mut length, mut length_after, mut goidgen) = ([0; 8], [0; 8], [0; 8]);
+        let (mut gfree, mut slice) = ([0; GFREE], [0; 24]);
+        let mut reads = Vec::with_capacity(8 + 5 * room.len() / 40);
+        let read = |at, out| Read { at, out, done: false };
+        reads.push(read(self.at(globals.allglen), length.as_mut_slice()));
+        reads.push(read(self.at(globals.sched), &mut sched));
+        self.processor_reads(&list, &mut room, &mut reads);
+        reads.push(read(self.behind(globals.sched, layout.sched.goidgen), &mut goidgen));
+        reads.push(read(self.behind(globals.sched, layout.sched.gfree), &mut gfree));
+        reads.push(read(self.at(globals.allglen), &mut length_after));
+        reads.push(read(self.at(globals.allp), &mut slice));
+        reads.push(read(self.at(globals.memstats), &mut memstats));
+        reads.push(read(self.at(globals.gc_controller), &mut gc));
+        self.memory.read_many(&mut reads).map_err(|error| RuntimeError::of(error, "the runtime"))?;
         if reads.iter().any(|read| !read.done) {
-            return Err(RuntimeError::NotMapped { what: "a processor" });
+            return Err(RuntimeError::NotMapped { what: "the runtime" });
         }
-        let mut sum = Processors { count, ..Processors::default() };
-        for (index, p) in (0..).zip(bytes.chunks(EACH)) {
-            // Processors that GOMAXPROCS has taken away keep ids, and nothing else.
-            sum.unused_ids = sum.unused_ids.saturating_add(p.u64(8).saturating_sub(p.u64(0)));
-            if index < count {
-                sum.free = sum.free.saturating_add(p.u32(16).into());
-                sum.timers = sum.timers.saturating_add(p.u32(20).into());
-                sum.created = sum.created.saturating_add(p.u64(24));
-            }
-        }
-        Ok(sum)
+        let length = u64::from_le_bytes(length);
+        let free_before = free(&sched, layout.sched.gfree, layout);
+        let before = Anchors { length, goidgen: sched.u64(layout.sched.goidgen), free: free_before, allp: list.slice };
+        let after = Anchors {
+            length: u64::from_le_bytes(length_after),
+            goidgen: u64::from_le_bytes(goidgen),
+            free: free(&gfree, 0, layout),
+            allp: slice,
+        };
+        let processors = list.sum(&room);
+        Ok((Snapshot { sched, memstats, gc, length, processors }, before == after))
+    }
+}
+
+/// Bytes of `runtime.memstats` up to the last field that is read.
+fn memstats_bytes(layout: &Layout) -> u32 {
+    let pauses = layout.mstats.gc_pause_dist.map_or(0, |at| at.saturating_add(layout.time_histogram.size));
+    layout.mstats.enablegc.saturating_add(8).max(pauses)
+}
+
+/// Dead goroutines in the scheduler's own lists, `sched.gFree` being at `at`: {lock; stack, noStack gList; n int32} until 1.24, then the
+/// lists count themselves.
+fn free(bytes: &[u8], at: u32, layout: &Layout) -> u64 {
+    const LOCK: u32 = 8;
+    let (list, count) = (layout.glist.size, |offset: u32| u64::from(bytes.u32(at.saturating_add(offset))));
+    match layout.glist.count {
+        Some(own) => count(LOCK.saturating_add(own)).saturating_add(count(LOCK.saturating_add(list).saturating_add(own))),
+        None => count(LOCK.saturating_add(list.saturating_mul(2))),
     }
 }

@@ -9,19 +9,21 @@
 mod census;
 mod figures;
 mod gather;
+mod heap;
 mod histogram;
 mod memory;
+mod processors;
 mod stacks;
 #[cfg(test)]
 mod testing;
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use goroscope_gobin::{RuntimeFacts, VirtualAddress};
 
 pub use self::{census::CensusTally, memory::ProcessMemory, stacks::FrameSize};
 use crate::model::{Memory, MemoryError, RuntimeAddress};
 
-/// Processors that a process may have: far more than machines do.
-const PROCESSORS_MAX: u64 = 8192;
 /// How often something that changes under our eyes is read again.
 const TRIES: usize = 3;
 
@@ -89,13 +91,14 @@ pub struct Runtime<M> {
     facts: RuntimeFacts,
     minor: u16,
     load_bias: u64,
+    torn: AtomicU64,
 }
 
 impl<M: Memory> Runtime<M> {
     /// The runtime in this memory, of Go 1.`minor`, whose image lies `load_bias` above its ELF addresses.
     #[must_use]
     pub const fn new(memory: M, facts: RuntimeFacts, minor: u16, load_bias: u64) -> Self {
-        Self { memory, facts, minor, load_bias }
+        Self { memory, facts, minor, load_bias, torn: AtomicU64::new(0) }
     }
 
     /// The memory.
@@ -104,15 +107,26 @@ impl<M: Memory> Runtime<M> {
         &self.memory
     }
 
+    /// Readings of figures that were discarded, since the process changed meanwhile. A census counts its own.
+    pub fn torn(&self) -> u64 {
+        self.torn.load(Ordering::Relaxed)
+    }
+
+    fn count_torn(&self) {
+        self.torn.fetch_add(1, Ordering::Relaxed);
+    }
+
     const fn at(&self, global: VirtualAddress) -> RuntimeAddress {
         RuntimeAddress(global.0.wrapping_add(self.load_bias))
     }
 
-    /// The bytes of a struct, of which `size` is bounded by the layouts.
-    fn bytes(&self, at: RuntimeAddress, size: u32, what: &'static str) -> Result<Vec<u8>, RuntimeError> {
-        let mut bytes = vec![0; size as usize];
-        self.memory.read(at, &mut bytes).map_err(|error| RuntimeError::of(error, what))?;
-        Ok(bytes)
+    /// A field of a global variable.
+    const fn behind(&self, global: VirtualAddress, offset: u32) -> RuntimeAddress {
+        RuntimeAddress(self.at(global).0.wrapping_add(offset as u64))
+    }
+
+    fn read(&self, at: RuntimeAddress, out: &mut [u8], what: &'static str) -> Result<(), RuntimeError> {
+        self.memory.read(at, out).map_err(|error| RuntimeError::of(error, what))
     }
 
     fn word(&self, at: RuntimeAddress, what: &'static str) -> Result<u64, RuntimeError> {
