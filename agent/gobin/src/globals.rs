@@ -14,8 +14,9 @@ use crate::runtime::Globals;
 use crate::{Limits, RuntimeRefusal, Source, VirtualAddress, analyse};
 
 /// The functions whose code is read.
-pub const FUNCTIONS: [&str; 27] = [
+pub const FUNCTIONS: [&str; 28] = [
     "runtime.forEachGRace",
+    "runtime.atomicAllG",
     "runtime.allgadd",
     "runtime.preemptall",
     "runtime.gcMarkTinyAllocs",
@@ -90,9 +91,12 @@ fn refuse<T>(global: &'static str, why: &'static str) -> Result<T, RuntimeRefusa
     Err(RuntimeRefusal::Global { global, why })
 }
 
-/// `forEachGRace` is a loop from 0 to `allglen` over `allgptr`, and refers to nothing else.
+/// `forEachGRace` is a loop from 0 to `allglen` over `allgptr`, and refers to nothing else. It has them from `atomicAllG`, which is
+/// a function of its own only where inlining is off.
 fn goroutines(code: &Code<'_>) -> Result<(VirtualAddress, VirtualAddress), RuntimeRefusal> {
-    let [length, pointer] = code.variables("runtime.forEachGRace", "allglen")?[..] else {
+    let inlined = code.body("runtime.atomicAllG")?.is_none();
+    let reader = if inlined { "runtime.forEachGRace" } else { "runtime.atomicAllG" };
+    let [length, pointer] = code.variables(reader, "allglen")?[..] else {
         return refuse("allglen", "forEachGRace does not refer to two variables");
     };
     let added = code.variables("runtime.allgadd", "allglen")?;
