@@ -14,9 +14,12 @@ const FILES: usize = 128 << 10;
 const TABLE_LIMIT: u64 = 32 << 20;
 /// `TCP_ESTABLISHED`.
 const ESTABLISHED: &str = "01";
+/// `TCP_LISTEN`.
+const LISTENING: &str = "0A";
 
 impl ProcRoot {
-    /// Inodes of the established TCP connections of the process whose other end is not the process itself.
+    /// Inodes of the established TCP connections that others made to the process: at a port on which it listens, and whose other end is
+    /// not the process itself. Who made a connection ends it; what the process connected to is its own to close.
     ///
     /// # Errors
     /// The open files of the process cannot be listed. A table that cannot be read has no connections.
@@ -28,19 +31,26 @@ impl ProcRoot {
             return Ok(Vec::new());
         }
         let mut ends: HashMap<(String, String), u64> = HashMap::new();
+        let mut ports: HashSet<String> = HashSet::new();
         for table in ["net/tcp", "net/tcp6"] {
             let Ok(file) = File::open(self.file(pid, table)) else { continue };
             for line in BufReader::new(file.take(TABLE_LIMIT)).lines().map_while(Result::ok) {
-                if let Some((local, remote, inode)) = established(&line).filter(|(_, _, inode)| own.contains(inode)) {
-                    ends.insert((local, remote), inode);
+                let Some(Entry { local, remote, state, inode }) = Entry::of(&line).filter(|entry| own.contains(&entry.inode)) else {
+                    continue;
+                };
+                match state.as_str() {
+                    ESTABLISHED => {
+                        ends.insert((local, remote), inode);
+                    }
+                    LISTENING => ports.extend(port(&local).map(str::to_owned)),
+                    _ => {}
                 }
             }
         }
-        Ok(ends
-            .iter()
-            .filter(|((local, remote), _)| !ends.contains_key(&(remote.clone(), local.clone())))
-            .map(|(_, inode)| *inode)
-            .collect())
+        let is_accepted = |local: &str| port(local).is_some_and(|port| ports.contains(port));
+        let from_outside = |local: &str, remote: &str| !ends.contains_key(&(remote.to_owned(), local.to_owned()));
+        let found = ends.iter().filter(|((local, remote), _)| is_accepted(local) && from_outside(local, remote));
+        Ok(found.map(|(_, inode)| *inode).collect())
     }
 }
 
@@ -49,15 +59,29 @@ fn socket(link: &str) -> Option<u64> {
     link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
-/// Local and remote end, and the inode, of a line that is an established connection.
-fn established(line: &str) -> Option<(String, String, u64)> {
-    let mut words = line.split_ascii_whitespace();
-    let (_, local, remote, state) = (words.next()?, words.next()?, words.next()?, words.next()?);
-    // Queues, timer, retransmissions, uid, timeout.
-    let inode = words.nth(5)?.parse().ok()?;
-    // An IPv4 connection may have one end in each table.
-    let plain = |end: &str| end.trim_start_matches("0000000000000000FFFF0000").to_owned();
-    (state == ESTABLISHED).then(|| (plain(local), plain(remote), inode))
+/// The port of an end, in hexadecimal.
+fn port(end: &str) -> Option<&str> {
+    end.rsplit_once(':').map(|(_, port)| port)
+}
+
+/// A line of the table.
+struct Entry {
+    local: String,
+    remote: String,
+    state: String,
+    inode: u64,
+}
+
+impl Entry {
+    fn of(line: &str) -> Option<Self> {
+        let mut words = line.split_ascii_whitespace();
+        let (_, local, remote, state) = (words.next()?, words.next()?, words.next()?, words.next()?);
+        // Queues, timer, retransmissions, uid, timeout.
+        let inode = words.nth(5)?.parse().ok()?;
+        // An IPv4 connection may have one end in each table.
+        let plain = |end: &str| end.trim_start_matches("0000000000000000FFFF0000").to_owned();
+        Some(Self { local: plain(local), remote: plain(remote), state: state.to_owned(), inode })
+    }
 }
 
 #[cfg(test)]
@@ -66,19 +90,25 @@ mod tests {
 
     #[test]
     fn lines_of_the_table() {
-        let check = |line: &str, expected: Option<(&str, &str, u64)>| {
-            assert_eq!(established(line), expected.map(|(local, remote, inode)| (local.to_owned(), remote.to_owned(), inode)));
+        let check = |line: &str, expected: Option<(&str, &str, &str, u64)>| {
+            let entry = Entry::of(line);
+            let found = entry.as_ref().map(|entry| (entry.local.as_str(), entry.remote.as_str(), entry.state.as_str(), entry.inode));
+            assert_eq!(found, expected);
         };
         check("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode", None);
         check(
             "   0: 0100007F:1F90 0100007F:A0B4 01 00000000:00000000 00:00000000 00000000  1000        0 31337 1 0000000000000000 20 4 30 10 -1",
-            Some(("0100007F:1F90", "0100007F:A0B4", 31337)),
+            Some(("0100007F:1F90", "0100007F:A0B4", ESTABLISHED, 31337)),
         );
-        check("   1: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 5 1 0 100 0 0 10 0", None);
+        check(
+            "   1: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 5 1 0 100 0 0 10 0",
+            Some(("0100007F:1F90", "00000000:0000", LISTENING, 5)),
+        );
         check(
             "   0: 0000000000000000FFFF00000100007F:1F90 0000000000000000FFFF00000100007F:A0B4 01 0:0 0:0 0 0 0 7 1 0",
-            Some(("0100007F:1F90", "0100007F:A0B4", 7)),
+            Some(("0100007F:1F90", "0100007F:A0B4", ESTABLISHED, 7)),
         );
+        assert_eq!(port("00000000000000000000000000000000:1F90"), Some("1F90"));
     }
 
     #[test]
