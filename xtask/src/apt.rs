@@ -62,6 +62,19 @@ pub(crate) fn unpack(package: &str) -> Result<()> {
     download_into(&unpacked(package), &[], package)
 }
 
+/// Where [`unpack_from`] puts the files of a package of another suite: not on `PATH`, as they are there beside the host's own.
+pub(crate) fn unpacked_from(suite: &str, package: &str) -> PathBuf {
+    cache().join("suites").join(suite).join(package)
+}
+
+/// As [`unpack`], from a suite that this host need not use.
+///
+/// # Errors
+/// The suite's mirror cannot be reached, or apt-get or dpkg fails.
+pub(crate) fn unpack_from(suite: &str, package: &str) -> Result<()> {
+    Suite::open(suite)?.unpack(package, &unpacked_from(suite, package))
+}
+
 /// Downloads `package` with apt-get and `options`, and unpacks it as `dir`, which appears whole or not at all.
 fn download_into(dir: &Path, options: &[String], package: &str) -> Result<()> {
     let parent = dir.parent().context("a folder of the cache has a parent")?;

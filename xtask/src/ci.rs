@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 
 use crate::paths::root;
 use crate::setup::{self, Need, cargo};
-use crate::{build, offsets, step, test, tidy};
+use crate::{build, monitoring, offsets, step, test, tidy};
 
 /// What CI runs: fmt, build (kernel side and agent), clippy, tidy, offsets, tests; stops at the first that fails.
 #[derive(clap::Args)]
@@ -30,23 +30,24 @@ impl Times {
     }
 
     fn show(&self, failed: Option<&str>) {
-        println!("{:<8} {:>10}", "step", "time");
+        println!("{:<10} {:>10}", "step", "time");
         for (name, took) in &self.0 {
             let verdict = if failed == Some(*name) { "FAILED" } else { "ok" };
-            println!("{name:<8} {:>10} {verdict}", step::seconds(*took));
+            println!("{name:<10} {:>10} {verdict}", step::seconds(*took));
         }
         let total = self.0.iter().map(|(_, took)| *took).sum();
-        println!("{:<8} {:>10}", "all", step::seconds(total));
+        println!("{:<10} {:>10}", "all", step::seconds(total));
     }
 }
 
 pub(crate) fn run(_: &Args, yes: bool) -> Result<()> {
     let mut times = Times::default();
-    times.step("setup", || setup::ensure(yes, &[Need::Build, Need::Go, Need::Test]))?;
+    times.step("setup", || setup::ensure(yes, &[Need::Build, Need::Go, Need::Test, Need::Monitoring]))?;
     times.step("fmt", format)?;
     times.step("build", || build::all(yes, false))?;
     times.step("clippy", clippy)?;
     times.step("tidy", tidy::check)?;
+    times.step("monitoring", monitoring::check)?;
     times.step("offsets", offsets::check)?;
     let tally = times.step("test", || test::workspace(None))?;
     times.show(None);

@@ -7,6 +7,7 @@ mod ci;
 mod demo;
 mod fuzz;
 mod go;
+mod monitoring;
 mod offsets;
 mod paths;
 mod result;
@@ -46,6 +47,7 @@ enum Command {
     Offsets(offsets::Args),
     Bench(bench::Args),
     Demo(demo::Args),
+    Monitoring(monitoring::Args),
 }
 
 fn main() -> ExitCode {
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Command::Offsets(args) => offsets::run(&args, yes),
         Command::Bench(args) => bench::run(&args, yes),
         Command::Demo(args) => demo::run(&args, yes),
+        Command::Monitoring(args) => monitoring::run(&args, yes),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -115,7 +115,10 @@ pub(super) fn processes(agent: SocketAddr) -> Result<Vec<Process>> {
 }
 
 /// The body of a page.
-fn get(agent: SocketAddr, path: &str) -> Result<String> {
+///
+/// # Errors
+/// Nobody answers, or with another status than 200.
+pub(crate) fn get(agent: SocketAddr, path: &str) -> Result<String> {
     let page = || format!("http://{agent}{path}");
     let mut stream = TcpStream::connect_timeout(&agent, TIMEOUT).with_context(page)?;
     stream.set_read_timeout(Some(TIMEOUT))?;

