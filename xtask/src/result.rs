@@ -10,8 +10,8 @@ use crate::paths::root;
 use crate::step::{note, output};
 
 /// The documents that commands write, from the root of the repository.
-pub(crate) const DOCUMENTS: [&str; 5] =
-    ["docs/exactness.md", "docs/real-programs.md", "docs/kernels.md", "docs/fuzzing.md", "docs/benchmarks.md"];
+pub(crate) const DOCUMENTS: [&str; 6] =
+    ["docs/exactness.md", "docs/real-programs.md", "docs/detection.md", "docs/kernels.md", "docs/fuzzing.md", "docs/benchmarks.md"];
 
 /// The first line of a result document.
 #[derive(Debug, PartialEq)]
@@ -41,6 +41,20 @@ impl Header {
         })
     }
 
+    /// The header of a result that `command` has now.
+    ///
+    /// # Errors
+    /// git cannot be run.
+    pub(crate) fn now(command: &str, rooms: &[&str]) -> Result<Self> {
+        let mut commit = output(git().args(["rev-parse", "--short=7", "HEAD"]))?.trim().to_owned();
+        if !output(git().args(["status", "--porcelain", "--"]).args(rooms))?.is_empty() {
+            commit.push('+');
+        }
+        let date = output(Command::new("date").arg("+%F"))?.trim().to_owned();
+        let rooms = rooms.iter().map(|&room| room.to_owned()).collect();
+        Ok(Self { command: command.to_owned(), date, commit, rooms })
+    }
+
     fn line(&self) -> String {
         let Self { command, date, commit, rooms } = self;
         format!("<!-- result: command=\"{command}\" date={date} commit={commit} rooms={} -->", rooms.join(","))
@@ -52,16 +66,7 @@ impl Header {
 /// # Errors
 /// git or the file system refuses.
 pub(crate) fn write(path: &str, command: &str, rooms: &[&str], body: &str) -> Result<()> {
-    let mut commit = output(git().args(["rev-parse", "--short=7", "HEAD"]))?.trim().to_owned();
-    if !output(git().args(["status", "--porcelain", "--"]).args(rooms))?.is_empty() {
-        commit.push('+');
-    }
-    let header = Header {
-        command: command.to_owned(),
-        date: output(Command::new("date").arg("+%F"))?.trim().to_owned(),
-        commit,
-        rooms: rooms.iter().map(|&room| room.to_owned()).collect(),
-    };
+    let header = Header::now(command, rooms)?;
     let file = root().join(path);
     fs::create_dir_all(file.parent().unwrap_or(root()))?;
     fs::write(&file, format!("{}\n\n{}\n", header.line(), body.trim_end())).with_context(|| format!("cannot write {path}"))?;

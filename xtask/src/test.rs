@@ -1,9 +1,11 @@
 //! `cargo xtask test`: the tests as CI runs them, and the long ones, whose results become documents.
 
+mod detection;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
@@ -22,6 +24,9 @@ pub(crate) struct Args {
     /// Programs that others wrote (Prometheus, etcd, containerd, ...); writes docs/real-programs.md.
     #[arg(long)]
     real: bool,
+    /// Leaks are found and nothing else is: a set of programs (`programs`, `held-out`), or `servers`; writes its part of docs/detection.md.
+    #[arg(long, value_name = "SET", num_args = 0..=1, require_equals = true, default_missing_value = "programs")]
+    leaks: Option<detection::Set>,
     /// Only tests whose name contains this.
     filter: Option<String>,
 }
@@ -58,10 +63,11 @@ impl std::fmt::Display for Tally {
 }
 
 pub(crate) fn run(args: &Args, yes: bool) -> Result<()> {
-    let Args { matrix, real, filter } = args;
+    let Args { matrix, real, leaks, filter } = args;
     let mut needs = vec![Need::Build, Need::Go, Need::Test];
     needs.extend(matrix.then_some(Need::Matrix));
     needs.extend(real.then_some(Need::Real));
+    needs.extend(leaks.map(|_| Need::Matrix));
     setup::ensure(yes, &needs)?;
     build::kernel_side(std::env::consts::ARCH)?;
     if *matrix {
@@ -70,7 +76,10 @@ pub(crate) fn run(args: &Args, yes: bool) -> Result<()> {
     if *real {
         long(&REAL_PROGRAMS, filter.as_deref())?;
     }
-    if *matrix || *real {
+    if let Some(set) = leaks {
+        detection::run(*set, filter.as_deref())?;
+    }
+    if *matrix || *real || leaks.is_some() {
         return Ok(());
     }
     let tally = workspace(filter.as_deref())?;
@@ -129,16 +138,9 @@ const REAL_PROGRAMS: Long = Long {
 
 fn long(long: &Long, filter: Option<&str>) -> Result<()> {
     let Long { test, option, variable, document, title, rooms, render } = long;
-    let results = target().join("results").join(format!("{test}.jsonl"));
-    fs::create_dir_all(results.parent().unwrap_or(root()))?;
-    if results.exists() {
-        fs::remove_file(&results)?;
-    }
     let mut command = cargo_test();
-    command.args(["--locked", "--package", "goroscope", "--test", test]).args(filter).args(["--", "--nocapture"]);
-    command.env(variable, "all").env("GOROSCOPE_RESULT_FILE", &results);
-    let (tally, ended_well) = watched(&mut command)?;
-    let rows = read_results(&results)?;
+    command.env(variable, "all");
+    let Outcome { rows, tally, ended_well } = measure(command, test, filter)?;
     if filter.is_none() {
         let bad = rows.iter().filter(|row| !is_ok(row)).count();
         let body = format!("{title}\n\n{} rows, {bad} not ok; {tally}.\n\n{}", rows.len(), render(&rows));
@@ -146,9 +148,33 @@ fn long(long: &Long, filter: Option<&str>) -> Result<()> {
     }
     println!("{tally}");
     if !ended_well || tally.skipped > 0 || rows.iter().any(|row| !is_ok(row)) {
-        bail!("test --{test}: not everything is ok\n  remedy: the rows that are not ok are in {}", results.display());
+        bail!("test --{test}: not everything is ok\n  remedy: the rows that are not ok are in {}", results_of(test).display());
     }
     Ok(())
+}
+
+/// What a long test said.
+struct Outcome {
+    rows: Vec<Map<String, Value>>,
+    tally: Tally,
+    ended_well: bool,
+}
+
+/// Where a long test writes its rows.
+fn results_of(test: &str) -> std::path::PathBuf {
+    target().join("results").join(format!("{test}.jsonl"))
+}
+
+/// Runs one integration test with `command`'s settings, and reads the rows that it wrote.
+fn measure(mut command: Command, test: &str, filter: Option<&str>) -> Result<Outcome> {
+    let results = results_of(test);
+    fs::create_dir_all(results.parent().unwrap_or(root()))?;
+    if results.exists() {
+        fs::remove_file(&results)?;
+    }
+    command.args(["--locked", "--package", "goroscope", "--test", test]).args(filter).args(["--", "--nocapture"]);
+    let (tally, ended_well) = watched(command.env("GOROSCOPE_RESULT_FILE", &results))?;
+    Ok(Outcome { rows: read_results(&results)?, tally, ended_well })
 }
 
 /// `cargo test` as all our tests want it: tools on the path, and no excuse for a lack of them.
@@ -175,10 +201,10 @@ fn watched(command: &mut Command) -> Result<(Tally, bool)> {
     Ok((tally, child.wait()?.success()))
 }
 
-fn read_results(path: &PathBuf) -> Result<Vec<Map<String, Value>>> {
+fn read_results(path: &Path) -> Result<Vec<Map<String, Value>>> {
     let text = fs::read_to_string(path).with_context(|| format!("the test wrote no results to {}", path.display()))?;
     let rows = text.lines().filter(|line| !line.trim().is_empty()).map(serde_json::from_str);
-    rows.collect::<Result<_, _>>().with_context(|| format!("{} has a line that is no JSON object", Path::display(path)))
+    rows.collect::<Result<_, _>>().with_context(|| format!("{} has a line that is no JSON object", path.display()))
 }
 
 fn is_ok(row: &Map<String, Value>) -> bool {

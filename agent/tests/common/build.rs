@@ -1,7 +1,9 @@
 //! Builds target programs with any Go release in any form, once: a build is kept under the hash of all that goes into it.
 
 use std::{
-    env, fmt, fs,
+    env,
+    ffi::OsStr,
+    fmt, fs,
     hash::{DefaultHasher, Hash, Hasher as _},
     path::{Path, PathBuf},
     process::Command,
@@ -78,7 +80,16 @@ pub fn sources(name: &str) -> PathBuf {
 /// # Errors
 /// What the Go toolchain said.
 pub fn build(name: &str, version: &str, form: Form) -> Result<PathBuf, String> {
-    let files = select(&sources(name), version, form.cgo())?;
+    build_directory(&sources(name), version, form)
+}
+
+/// Builds the main package in `directory`, after which the program is called.
+///
+/// # Errors
+/// What the Go toolchain said.
+pub fn build_directory(directory: &Path, version: &str, form: Form) -> Result<PathBuf, String> {
+    let name = directory.file_name().and_then(OsStr::to_str).ok_or_else(|| format!("no name for a program: {}", directory.display()))?;
+    let files = select(directory, version, form.cgo())?;
     let mut hash = DefaultHasher::new();
     (name, version, form).hash(&mut hash);
     for file in &files {
@@ -132,7 +143,7 @@ pub fn build_module(package: &str, release: &str, form: Form) -> Result<PathBuf,
 }
 
 /// The Go on the path (or `GOROSCOPE_GO`) as release `version`, deaf to the settings of whoever runs the tests.
-fn go(version: &str, directory: &Path, form: Form) -> Command {
+pub fn go(version: &str, directory: &Path, form: Form) -> Command {
     let mut go = Command::new(env::var_os("GOROSCOPE_GO").unwrap_or_else(|| "go".into()));
     go.current_dir(directory).env("GOTOOLCHAIN", format!("go{version}")).env("CGO_ENABLED", if form.cgo() { "1" } else { "0" });
     for variable in ["GOFLAGS", "GOROOT", "GOWORK", "GODEBUG", "GOEXPERIMENT", "GOAMD64", "GOOS", "GOARCH"] {
@@ -141,7 +152,11 @@ fn go(version: &str, directory: &Path, form: Form) -> Command {
     go
 }
 
-fn run(go: &mut Command) -> Result<(), String> {
+/// Runs it.
+///
+/// # Errors
+/// What it said.
+pub fn run(go: &mut Command) -> Result<(), String> {
     let output = go.output().map_err(|error| format!("cannot run go ({error}); remedy: cargo xtask setup, or GOROSCOPE_GO=PATH"))?;
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }

@@ -4,10 +4,13 @@
 
 pub mod agent;
 pub mod build;
+pub mod check;
 pub mod elf;
+pub mod goroutines;
 pub mod http;
 pub mod metrics;
 pub mod proving;
+pub mod recipe;
 pub mod target;
 pub mod text;
 

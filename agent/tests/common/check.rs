@@ -1,0 +1,77 @@
+//! `goroscope check`, run on one process: pid and length of the watch in, its status and Findings out.
+
+use std::{fs, time::Duration};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::agent::command;
+
+/// How a watch ended.
+pub struct Checked {
+    /// Exit status: 0 nothing found, 1 something, 2 could not watch; none when a signal ended it.
+    pub status: Option<i32>,
+    /// The report.
+    pub findings: Vec<Found>,
+    /// Why the report is no good, or what was said of it.
+    pub stderr: String,
+}
+
+/// One entry of the report, as issue 5 fixes it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Found {
+    /// `goroutine_leak`, ...
+    pub kind: String,
+    /// `dir/file.go:line` of the go statement.
+    pub creation_site: String,
+    /// The function that holds it.
+    pub creation_function: String,
+    /// As the Go runtime words it.
+    pub wait_reason: String,
+    /// The function that waits; none when the agent cannot tell.
+    pub blocking_function: Option<String>,
+    /// `dir/file.go:line` where it waits.
+    pub blocking_site: Option<String>,
+    /// Goroutines.
+    pub count: u64,
+    /// Goroutines more a second.
+    pub slope: f64,
+    /// `proven`, `stuck`, `live`.
+    pub evidence: String,
+    /// When it began, in whichever form.
+    pub since: Value,
+}
+
+impl Found {
+    /// Where it waits, for people.
+    pub fn place(&self) -> &str {
+        self.blocking_site.as_deref().unwrap_or("an unknown line")
+    }
+}
+
+/// Watches process `pid` for `time`. Never panics: what goes wrong is told in `stderr`, with a status that is neither 0 nor 1.
+pub fn check(pid: u32, time: Duration) -> Checked {
+    let failed = |stderr: String| Checked { status: Some(2), findings: vec![], stderr };
+    let directory = match tempfile::tempdir() {
+        Ok(directory) => directory,
+        Err(error) => return failed(error.to_string()),
+    };
+    let report = directory.path().join("report.json");
+    let mut command = command(&["check", "--pid", &pid.to_string(), "--for", &format!("{}s", time.as_secs()), "--report"]);
+    let output = match command.arg(&report).output() {
+        Ok(output) => output,
+        Err(error) => return failed(error.to_string()),
+    };
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let text = match fs::read_to_string(&report) {
+        Ok(text) => text,
+        Err(error) => return failed(format!("no report ({error}): {stderr}")),
+    };
+    match serde_json::from_str::<Vec<Found>>(&text) {
+        Ok(findings) if output.status.code() == Some(i32::from(!findings.is_empty())) => {
+            Checked { status: output.status.code(), findings, stderr }
+        }
+        Ok(findings) => failed(format!("{} with {} findings: {stderr}", output.status, findings.len())),
+        Err(error) => failed(format!("the report is not as promised ({error}): {text}")),
+    }
+}

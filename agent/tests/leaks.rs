@@ -1,0 +1,223 @@
+//! Leak detection against programs that leak and programs that only look so: `goroscope check` must name the leaking go statements
+//! and no other. The programs are in `tests/leaks`; each marks its leaking go statements (`// LEAK: id`, or `// LEAK-FUNCTION: id f`
+//! for one that is a library's) and the lines where they wait (`// WAITS: id`). How many leaked is what the Go runtime itself says at
+//! the end, in the dump that SIGABRT asks for.
+//!
+//! A small spread by default. `GOROSCOPE_LEAKS` is a set (`programs`, `held-out`) that is run whole, with `GOROSCOPE_LEAKS_ONLY` (words,
+//! by comma) only programs whose names contain one; `GOROSCOPE_LEAKS_FOR` is the length of the watch in seconds,
+//! `GOROSCOPE_LEAKS_PARALLEL` how many programs run at once, `GOROSCOPE_LEAKS_GO` the versions. `GOROSCOPE_RESULT_FILE` gets one line
+//! of JSON for each program and version.
+
+#![cfg(test)]
+
+#[expect(clippy::allow_attributes, reason = "no test uses all of the harness, so `expect` would not hold in all of them")]
+#[allow(dead_code, unreachable_pub, reason = "each test is a crate of its own and uses its part")]
+mod common;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    path::{Path, PathBuf},
+    sync::Mutex,
+    thread,
+    time::Duration,
+};
+
+use common::{
+    build::{Form, NEWEST, build_directory},
+    check::{Checked, Found, check},
+    goroutines::{Creation, Dumped},
+};
+use serde_json::{Value, json};
+
+/// What runs by default: each kind of evidence, and an innocent program for each kind of innocence.
+const SPREAD: [&str; 6] =
+    ["timeout-sender", "pending-calls", "reconnect-loops", "ok-bursts", "ok-long-deadlines", "ok-streams-from-outside"];
+
+/// The releases that a whole set runs with.
+const RELEASES: [&str; 4] = ["1.19.13", "1.21.13", "1.24.11", "1.27.3"];
+
+/// From how many goroutines on a group counts as a leak that must be found.
+const GROUP: u64 = 5;
+
+/// Of a whole set, what must be found.
+const RECALL: f64 = 0.97;
+
+/// One program of `tests/leaks`, and what its source says of itself.
+#[derive(Clone)]
+struct Program {
+    name: String,
+    directory: PathBuf,
+    /// `dir/file.go:line` of the leaking go statements, with their ids.
+    statements: BTreeMap<String, String>,
+    /// Functions of libraries that hold the leaking go statements.
+    functions: BTreeMap<String, String>,
+    /// Ids to the lines where their goroutines wait.
+    waits: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Program {
+    fn read(directory: &Path) -> Self {
+        let name = directory.file_name().unwrap().to_str().unwrap().to_owned();
+        let text = fs::read_to_string(directory.join("main.go")).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+        let mut program =
+            Self { name, directory: directory.to_owned(), statements: [].into(), functions: [].into(), waits: BTreeMap::new() };
+        for (index, line) in text.lines().enumerate() {
+            let site = format!("{}/main.go:{}", program.name, index + 1);
+            if let Some((_, id)) = line.split_once("// LEAK: ") {
+                program.statements.insert(site, id.trim().to_owned());
+            } else if let Some((_, id)) = line.split_once("// WAITS: ") {
+                program.waits.entry(id.trim().to_owned()).or_default().insert(site);
+            } else if let Some((id, function)) = line.strip_prefix("// LEAK-FUNCTION: ").and_then(|rest| rest.trim().split_once(' ')) {
+                program.functions.insert(function.to_owned(), id.to_owned());
+            }
+        }
+        program
+    }
+
+    fn all(set: &str) -> Vec<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/leaks");
+        let root = if set == "held-out" { root.join("held-out") } else { root };
+        let directories = fs::read_dir(&root).unwrap_or_else(|error| panic!("{}: {error}", root.display()));
+        let mut found: Vec<PathBuf> = directories.map(|entry| entry.unwrap().path()).filter(|path| path.join("main.go").exists()).collect();
+        found.sort();
+        found.iter().map(|directory| Self::read(directory)).collect()
+    }
+
+    fn leaks(&self) -> bool {
+        !self.statements.is_empty() || !self.functions.is_empty()
+    }
+
+    /// The id of the leak that goroutines created there belong to.
+    fn leak_at(&self, function: &str, site: &str) -> Option<&str> {
+        self.statements.get(site).or_else(|| self.functions.get(function)).map(String::as_str)
+    }
+
+    /// Whether what was found waits where the source says; nothing, where it does not say.
+    fn waits_right(&self, found: &Found) -> Option<bool> {
+        let lines = self.waits.get(self.leak_at(&found.creation_function, &found.creation_site)?)?;
+        Some(lines.contains(found.place()))
+    }
+}
+
+/// What to run and how.
+struct Settings {
+    set: Option<String>,
+    programs: Vec<Program>,
+    releases: Vec<String>,
+    time: Duration,
+    parallel: usize,
+}
+
+impl Settings {
+    fn from_environment() -> Self {
+        let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        let number = |name: &str| variable(name).map(|value| value.parse().unwrap_or_else(|_| panic!("{name}={value} is no number")));
+        let words = |text: String| text.split(',').map(str::to_owned).collect::<Vec<_>>();
+        let set = variable("GOROSCOPE_LEAKS");
+        assert!(set.as_deref().is_none_or(|set| ["programs", "held-out"].contains(&set)), "GOROSCOPE_LEAKS={set:?} is no set");
+        let mut programs = Program::all(set.as_deref().unwrap_or("programs"));
+        if let Some(only) = variable("GOROSCOPE_LEAKS_ONLY").map(words) {
+            programs.retain(|program| only.iter().any(|word| program.name.contains(word)));
+        } else if set.is_none() {
+            programs.retain(|program| SPREAD.contains(&program.name.as_str()));
+        }
+        let all = if set.is_none() { vec![NEWEST.to_owned()] } else { RELEASES.map(str::to_owned).to_vec() };
+        let releases = variable("GOROSCOPE_LEAKS_GO").map_or(all, words);
+        let time = Duration::from_secs(number("GOROSCOPE_LEAKS_FOR").unwrap_or(if set.is_none() { 20 } else { 45 }));
+        let parallel = usize::try_from(number("GOROSCOPE_LEAKS_PARALLEL").unwrap_or(26)).unwrap();
+        Self { set, programs, releases, time, parallel }
+    }
+}
+
+/// Builds and runs one program, watches it, and compares.
+fn run(program: &Program, release: &str, executable: Result<PathBuf, String>, time: Duration) -> Value {
+    let started = executable.and_then(|executable| Dumped::start(&executable, |_| vec![])?.ready());
+    let running = match started {
+        Ok(running) => running,
+        Err(error) => return json!({"program": program.name, "go": release, "verdict": error}),
+    };
+    let checked = check(running.pid(), time);
+    let truth = running.goroutines();
+    judge(program, release, &checked, &truth)
+}
+
+/// One row of the results.
+fn judge(program: &Program, release: &str, checked: &Checked, truth: &BTreeMap<Creation, u64>) -> Value {
+    let groups: Vec<(&Creation, u64)> = truth
+        .iter()
+        .filter(|&(creation, &count)| count >= GROUP && program.leak_at(&creation.function, &creation.site).is_some())
+        .map(|(creation, &count)| (creation, count))
+        .collect();
+    let named = |site: &str| checked.findings.iter().find(|found| found.creation_site == site);
+    let found: Vec<&Found> = groups.iter().filter_map(|(creation, _)| named(&creation.site)).collect();
+    let missed: Vec<String> = groups
+        .iter()
+        .filter(|(creation, _)| named(&creation.site).is_none())
+        .map(|(creation, count)| format!("{} ({count})", creation.site))
+        .collect();
+    let false_alarms: Vec<String> = checked
+        .findings
+        .iter()
+        .filter(|found| program.leak_at(&found.creation_function, &found.creation_site).is_none())
+        .map(|found| format!("{} {} {} at {} ({})", found.creation_site, found.evidence, found.wait_reason, found.place(), found.count))
+        .collect();
+    let elsewhere: Vec<String> = found
+        .iter()
+        .filter(|found| program.waits_right(found) == Some(false))
+        .map(|found| format!("{} waits at {}", found.creation_site, found.place()))
+        .collect();
+    let evidence: BTreeSet<&str> = found.iter().map(|found| found.evidence.as_str()).collect();
+    let verdict = match (checked.status, &false_alarms[..], &missed[..]) {
+        (Some(0 | 1), [], []) => "ok".to_owned(),
+        (Some(0 | 1), [], missed) => format!("missed {}", missed.join(", ")),
+        (Some(0 | 1), wrong, _) => format!("false alarm {}", wrong.join(", ")),
+        _ => format!("could not watch: {}", checked.stderr.trim()),
+    };
+    json!({
+        "program": program.name, "leaks": program.leaks(), "go": release, "verdict": verdict, "groups": groups.len(),
+        "found": found.len(), "evidence": evidence, "false alarms": false_alarms.len(), "waits elsewhere": elsewhere,
+    })
+}
+
+#[test]
+fn the_leaking_statements_are_named_and_no_other() {
+    let settings = Settings::from_environment();
+    let all = settings.releases.iter().flat_map(|release| settings.programs.iter().map(move |program| (program, release)));
+    // All is built before anything runs: the programs' load must not wait for a compiler.
+    let jobs: Vec<_> =
+        all.map(|(program, release)| (program, release, build_directory(&program.directory, release, Form::Plain))).collect();
+    let total = jobs.len();
+    let (queue, rows) = (Mutex::new(jobs.into_iter()), Mutex::new(vec![]));
+    thread::scope(|scope| {
+        for _ in 0..settings.parallel.min(total) {
+            scope.spawn(|| {
+                loop {
+                    let next = queue.lock().unwrap().next();
+                    let Some((program, release, executable)) = next else { break };
+                    let row = run(program, release, executable, settings.time);
+                    println!("{row}");
+                    rows.lock().unwrap().push(row);
+                }
+            });
+        }
+    });
+    let mut rows = rows.into_inner().unwrap();
+    rows.sort_by_key(|row| (row["program"].to_string(), row["go"].to_string()));
+    if let Some(path) = env::var_os("GOROSCOPE_RESULT_FILE") {
+        fs::write(path, rows.iter().map(|row| format!("{row}\n")).collect::<String>()).unwrap();
+    }
+    verdict(&settings, &rows);
+}
+
+/// Fails on a false alarm, a watch that failed, and too many misses: in a whole set 3 %, in the spread none.
+fn verdict(settings: &Settings, rows: &[Value]) {
+    let sum = |key: &str| rows.iter().filter_map(|row| row[key].as_u64()).sum::<u64>();
+    let (groups, found, wrong) = (sum("groups"), sum("found"), sum("false alarms"));
+    let bad: Vec<String> = rows.iter().filter(|row| row["verdict"] != "ok").map(Value::to_string).collect();
+    let unwatched = rows.iter().filter(|row| row["found"].is_null() || row["verdict"].to_string().contains("could not watch")).count();
+    println!("{found} of {groups} leaking groups found, {wrong} false alarms, {unwatched} not watched\n{}", bad.join("\n"));
+    let recall = u32::try_from(found).map_or(0.0, f64::from) / u32::try_from(groups.max(1)).map_or(1.0, f64::from);
+    let required = if settings.set.is_some() { RECALL } else { 1.0 };
+    assert!(wrong == 0 && unwatched == 0 && recall >= required, "{found} of {groups}, {wrong} false alarms, {unwatched} not watched");
+}

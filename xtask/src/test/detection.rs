@@ -1,0 +1,192 @@
+//! `cargo xtask test --leaks`: rows of the leak tests in, their part of docs/detection.md out. The other parts stay as they are,
+//! each with the day and the commit of its own run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use anyhow::{Result, bail};
+use serde_json::{Map, Value};
+
+use super::{Outcome, cargo_test, cell, is_ok, list, measure};
+use crate::paths::root;
+use crate::result::{self, Header};
+
+type Row = Map<String, Value>;
+
+const DOCUMENT: &str = "docs/detection.md";
+const ROOMS: [&str; 6] =
+    ["agent/src/goruntime", "agent/src/reach", "agent/src/growth", "agent/src/commands", "agent/tests/leaks", "agent/tests/leaks.rs"];
+const TITLE: &str = "# Leak detection: what is found, and what is not accused\n\n\
+    `goroscope check` watches each program from its start. A group is the goroutines of one leaking `go` statement, as the Go runtime's\n\
+    own dump counts them at the end; groups of 5 or more must be found, at their line. A Finding at any other line is a false alarm.";
+
+/// What is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Set {
+    /// agent/tests/leaks.
+    Programs,
+    /// agent/tests/leaks/held-out: not looked at while the detector was made.
+    HeldOut,
+    /// Servers that others wrote, without and with a leak.
+    Servers,
+}
+
+impl Set {
+    const ALL: [Self; 3] = [Self::Programs, Self::HeldOut, Self::Servers];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Programs => "programs",
+            Self::HeldOut => "held-out",
+            Self::Servers => "servers",
+        }
+    }
+
+    fn heading(self) -> &'static str {
+        match self {
+            Self::Programs => "## Programs",
+            Self::HeldOut => "## Programs that were set aside",
+            Self::Servers => "## Servers",
+        }
+    }
+}
+
+/// Runs `set` and writes its part of the document, unless `filter` names a part of it.
+///
+/// # Errors
+/// The test failed: a false alarm, too many misses, or a program that could not be watched.
+pub(super) fn run(set: Set, filter: Option<&str>) -> Result<()> {
+    let mut command = cargo_test();
+    command.env("GOROSCOPE_LEAKS", set.name());
+    if let Some(filter) = filter {
+        command.env("GOROSCOPE_LEAKS_ONLY", filter);
+    }
+    let test = if set == Set::Servers { "leaks_in_servers" } else { "leaks" };
+    let Outcome { rows, tally, ended_well } = measure(command, test, None)?;
+    if filter.is_none() {
+        write(set, &if set == Set::Servers { list(&rows) } else { programs(&rows) })?;
+    }
+    if !ended_well || tally.skipped > 0 {
+        bail!("test --leaks={}: {tally}\n  remedy: the rows that are not ok are listed above and in {DOCUMENT}", set.name());
+    }
+    Ok(())
+}
+
+fn write(set: Set, body: &str) -> Result<()> {
+    let old = fs::read_to_string(root().join(DOCUMENT)).unwrap_or_default();
+    let command = format!("cargo xtask test --leaks={}", set.name());
+    let Header { date, commit, .. } = Header::now(&command, &ROOMS)?;
+    let part = |one: Set| {
+        let new = (one == set).then(|| format!("`{command}`, {date} at {commit}.\n\n{}", body.trim()));
+        Some(format!("\n\n{}\n\n{}", one.heading(), new.or_else(|| part_of(&old, one))?))
+    };
+    let document = Set::ALL.into_iter().filter_map(part).fold(TITLE.to_owned(), |document, part| document + &part);
+    result::write(DOCUMENT, &command, &ROOMS, &document)
+}
+
+/// The part of an older document, without its heading.
+fn part_of(document: &str, set: Set) -> Option<String> {
+    let (_, rest) = document.split_once(&format!("\n{}\n", set.heading()))?;
+    Some(rest.split("\n## ").next().unwrap_or(rest).trim().to_owned())
+}
+
+/// Sums by Go version, then each program, then what is not ok in full.
+fn programs(rows: &[Row]) -> String {
+    let versions = versions(rows);
+    let head: Vec<&str> = std::iter::once("program").chain(versions.iter().map(String::as_str)).collect();
+    let mut lines: BTreeMap<(bool, String), BTreeMap<String, String>> = BTreeMap::new();
+    for row in rows {
+        let innocent = row.get("leaks").and_then(Value::as_bool) == Some(false);
+        lines.entry((innocent, cell(row, "program"))).or_default().insert(cell(row, "go"), word(row));
+    }
+    let line = |((_, name), cells): (&(bool, String), &BTreeMap<String, String>)| {
+        let of = |version: &String| cells.get(version).cloned().unwrap_or_else(|| "-".to_owned());
+        std::iter::once(name.clone()).chain(versions.iter().map(of)).collect()
+    };
+    let each = result::table(&head, &lines.iter().map(line).collect::<Vec<_>>());
+    let bad: Vec<Row> = rows.iter().filter(|row| !is_ok(row)).map(short).collect();
+    let bad = if bad.is_empty() { String::new() } else { format!("\n### Not ok\n\n{}", list(&bad)) };
+    format!("{}\n### Each program\n\n{each}{bad}", sums(rows, &versions))
+}
+
+fn versions(rows: &[Row]) -> Vec<String> {
+    let minor = |version: &str| version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
+    let mut versions: Vec<String> = rows.iter().map(|row| cell(row, "go")).collect::<BTreeSet<_>>().into_iter().collect();
+    versions.sort_by_key(|version| minor(version));
+    versions
+}
+
+fn number(row: &Row, key: &str) -> u64 {
+    row.get(key).and_then(Value::as_u64).unwrap_or(0)
+}
+
+/// What a cell of the table says.
+fn word(row: &Row) -> String {
+    let evidence: Vec<&str> = row.get("evidence").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let innocent = row.get("leaks").and_then(Value::as_bool) == Some(false);
+    match (number(row, "false alarms"), is_ok(row)) {
+        (0, true) if innocent => "ok".to_owned(),
+        (0, true) => evidence.join(", "),
+        (0, false) => format!("**missed** {} of {}", number(row, "groups") - number(row, "found"), number(row, "groups")),
+        (count, _) => format!("**{count} false alarms**"),
+    }
+}
+
+/// Which program, and what is wrong.
+fn short(row: &Row) -> Row {
+    ["program", "go", "verdict"].into_iter().filter_map(|key| Some((key.to_owned(), row.get(key)?.clone()))).collect()
+}
+
+fn sums(rows: &[Row], versions: &[String]) -> String {
+    let head = ["Go", "programs that leak", "groups", "found", "recall", "place of waiting differs", "innocent programs", "false alarms"];
+    let line = |name: &str, rows: &[&Row]| {
+        let sum = |key: &str| rows.iter().map(|row| number(row, key)).sum::<u64>();
+        let leaking = rows.iter().filter(|row| row.get("leaks").and_then(Value::as_bool) == Some(true)).count();
+        let elsewhere: usize = rows.iter().filter_map(|row| row.get("waits elsewhere")?.as_array()).map(Vec::len).sum();
+        let (groups, found) = (sum("groups"), sum("found"));
+        let thousandths = (found * 1000).checked_div(groups).unwrap_or(0);
+        let recall = format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
+        let numbers = [leaking.to_string(), groups.to_string(), found.to_string(), recall, elsewhere.to_string()];
+        let last = [(rows.len() - leaking).to_string(), sum("false alarms").to_string()];
+        std::iter::once(name.to_owned()).chain(numbers).chain(last).collect::<Vec<_>>()
+    };
+    let of = |version: &String| line(version, &rows.iter().filter(|row| &cell(row, "go") == version).collect::<Vec<_>>());
+    let mut lines: Vec<Vec<String>> = versions.iter().map(of).collect();
+    lines.push(line("all", &rows.iter().collect::<Vec<_>>()));
+    result::table(&head, &lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &[&str]) -> Vec<Row> {
+        text.iter().map(|line| serde_json::from_str(line).expect("an object")).collect()
+    }
+
+    #[test]
+    fn rows_become_tables() {
+        let text = programs(&rows(&[
+            r#"{"program": "a", "leaks": true, "go": "1.27.3", "verdict": "ok", "groups": 2, "found": 2, "evidence": ["proven"]}"#,
+            r#"{"program": "a", "leaks": true, "go": "1.9.1", "verdict": "missed x", "groups": 2, "found": 1, "evidence": ["proven"]}"#,
+            r#"{"program": "ok-b", "leaks": false, "go": "1.27.3", "verdict": "false alarm y", "groups": 0, "found": 0, "false alarms": 1}"#,
+        ]));
+        for expected in [
+            "| all | 2 | 4 | 3 | 0.750 | 0 | 1 | 1 |",
+            "| program | 1.9.1 | 1.27.3 |",
+            "| a | **missed** 1 of 2 | proven |",
+            "| ok-b | - | **1 false alarms** |",
+            "| 1.9.1 | a | missed x |",
+        ] {
+            assert!(text.contains(expected), "{expected} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_part_is_found_again() {
+        let document = "# X\n\n## Programs\n\na\n\n### Not ok\n\nb\n\n## Servers\n\nc\n";
+        assert_eq!(part_of(document, Set::Programs).as_deref(), Some("a\n\n### Not ok\n\nb"));
+        assert_eq!(part_of(document, Set::Servers).as_deref(), Some("c"));
+        assert_eq!(part_of(document, Set::HeldOut), None);
+    }
+}
