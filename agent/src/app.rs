@@ -55,8 +55,8 @@ pub fn run(config: Config) -> ExitStatus {
     for loss in &tracer.losses {
         warn!(%loss, "this host does not allow everything");
     }
-    let Config { interval, exact, pids, excludes, per_process, .. } = config;
-    let (handle, observer) = observer::start(tracer, Scope { pids, excludes, per_process, exact, interval });
+    let Config { interval, exact, pids, excludes, per_process, snapshot_dir, .. } = config;
+    let (handle, observer) = observer::start(tracer, Scope { pids, excludes, per_process, exact, interval, snapshots: snapshot_dir });
     let served = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(anyhow::Error::from).and_then(
         |runtime| {
             let served = runtime.block_on(serve(listeners, handle.clone()));

@@ -144,7 +144,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Where what was seen when a leak was found will be kept; not used yet [env: GOROSCOPE_SNAPSHOT_DIR] [default: /var/lib/goroscope]
+    /// Where what was seen when a leak was found is kept: findings, goroutines, stacks for go tool pprof; at most 256 MB, oldest first [env: GOROSCOPE_SNAPSHOT_DIR] [default: /var/lib/goroscope]
     #[arg(long, value_name = "DIR")]
     pub snapshot_dir: Option<String>,
 

@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod model;
 pub mod observer;
 pub mod plan;
+pub mod profile;
 pub mod reach;
 pub mod snapshots;
 pub mod symbolize;

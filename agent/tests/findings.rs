@@ -6,6 +6,8 @@
 #[allow(dead_code, unreachable_pub, reason = "each test is a crate of its own and uses its part")]
 mod common;
 
+use std::fs;
+
 use common::{
     agent::Agent,
     build::{Form, NEWEST, build},
@@ -30,6 +32,11 @@ fn a_leaking_go_statement_is_named_and_forgotten_with_its_process() {
         }
         assert!(agent.get("/debug/findings").body.contains(r#""blocking_function":"main.leak.func1""#));
         assert!(agent.log().contains("goroutines leak"), "it is said once");
+        let kept: Vec<_> = fs::read_dir(agent.snapshots()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let [folder] = &kept[..] else { panic!("one snapshot is kept: {kept:?}") };
+        let text = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+        assert!(text("findings.json").contains("leak/main.go:13") && text("goroutines.json").contains("main.leak.func1"));
+        assert_eq!(fs::read(folder.join("stacks.pb.gz")).unwrap()[..2], [0x1f, 0x8b], "gzip");
         target.finish();
         wait_until("findings go with their process", || agent.scrape().sum("goroscope_findings", &[]).is_none());
     }

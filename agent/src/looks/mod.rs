@@ -93,6 +93,16 @@ impl<D: Deadline> Looks<D> {
         }
     }
 
+    /// What is looked at.
+    pub const fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// Its runtime.
+    pub const fn runtime(&self) -> &Runtime<ProcessMemory> {
+        &self.runtime
+    }
+
     /// When the looks began: CLOCK_MONOTONIC, ns.
     pub const fn started_ns(&self) -> u64 {
         self.started_ns
@@ -197,7 +207,8 @@ impl<D: Deadline> Looks<D> {
     }
 
     fn stacks(&mut self, wanted: &[Goroutine]) {
-        let Ok(stacks) = self.runtime.stacks(wanted, DEPTH, &|_| None) else { return };
+        let frame_size = |at: RuntimeAddress| self.subject.symbolizer.frame_size(at.to_virtual(self.subject.load_bias));
+        let Ok(stacks) = self.runtime.stacks(wanted, DEPTH, &frame_size) else { return };
         for (goroutine, stack) in wanted.iter().zip(&stacks) {
             if let Some(at) = self.subject.waiting(&stack.calls) {
                 self.watch.stack(goroutine.goid, at);

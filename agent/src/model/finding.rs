@@ -96,3 +96,11 @@ pub struct Finding {
     /// One in so many goroutines was followed.
     pub one_in: u64,
 }
+
+impl Finding {
+    /// Whether both are of one `go` statement and one place of waiting: then the other is an update of this one.
+    #[must_use]
+    pub fn is_of(&self, other: &Self) -> bool {
+        (self.kind, &self.created_by, &self.blocked_in) == (other.kind, &other.created_by, &other.blocked_in)
+    }
+}

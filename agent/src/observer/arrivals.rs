@@ -77,7 +77,14 @@ impl Observer {
                 if let Some(starting) = &mut self.starting {
                     starting.reading.insert(key);
                 }
-                let subject = Subject { key, listed: watched.listed, executable: Arc::clone(executable), facts: *facts, load_bias };
+                let subject = Subject {
+                    key,
+                    process: watched.target.identity.process.clone(),
+                    listed: watched.listed,
+                    executable: Arc::clone(executable),
+                    facts: *facts,
+                    load_bias,
+                };
                 let _ = self.looks.send(Task::Watch(Box::new(subject.clone())));
                 let _ = self.tasks.send(Task::Watch(Box::new(subject)));
             }

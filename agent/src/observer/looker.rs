@@ -4,24 +4,33 @@
 
 use std::{
     collections::BTreeMap,
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender},
-    time::Duration,
+    path::PathBuf,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, Sender},
+    },
+    time::{Duration, SystemTime},
 };
 
 use goroscope_abi::ProcessKey;
-use tracing::debug;
+use tracing::{debug, info, warn};
 
 use super::{Event, clock, reader::Task};
 use crate::{
     discovery::ProcRoot,
+    export::{self, pprof},
     looks::{Endless, Looks, Seen, Settings, Subject},
-    model::Finding,
+    model::{Finding, RuntimeAddress},
+    profile::{self, Groups, Names},
+    snapshots::{self, Store},
 };
 
 /// A stretch of time that is judged for itself, ns: a leak that begins late in a long watch shows in it.
 const STRETCH_NS: u64 = 60_000_000_000;
 /// Goroutines of one process that are followed, 40 bytes each; of more, a sample is.
 const FOLLOWED: usize = 200_000;
+/// Looks at which a leak was not seen until it counts as over: at the edge of what can be told, evidence comes and goes.
+const MISSES: u32 = 10;
 /// When there is nothing to do.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -29,19 +38,21 @@ const IDLE: Duration = Duration::from_secs(3600);
 pub(super) struct Looker {
     interval: Duration,
     events: Sender<Event>,
+    snapshots: Snapshots,
     watches: BTreeMap<ProcessKey, Watch>,
 }
 
 /// One process under watch.
 struct Watch {
     looks: Looks<Endless>,
-    /// Whether something was found at the last look.
-    found: bool,
+    process: String,
+    /// What was found, and how many looks ago.
+    known: Vec<(Finding, u32)>,
 }
 
 impl Looker {
-    pub(super) const fn new(interval: Duration, events: Sender<Event>) -> Self {
-        Self { interval, events, watches: BTreeMap::new() }
+    pub(super) const fn new(interval: Duration, snapshots: PathBuf, events: Sender<Event>) -> Self {
+        Self { interval, events, snapshots: Snapshots { path: snapshots, failed: false }, watches: BTreeMap::new() }
     }
 
     /// Works until nobody listens any more.
@@ -53,9 +64,10 @@ impl Looker {
                 Ok(Task::Watch(subject)) => {
                     let (key, settings) =
                         (subject.key, Settings { members: FOLLOWED, shortest_ns: Some(STRETCH_NS), ..Settings::default() });
+                    let process = subject.process.clone();
                     let subject = Subject::new(subject.listed, subject.executable, subject.facts, subject.load_bias);
                     let looks = Looks::new(ProcRoot::default(), subject, Endless, self.interval, settings);
-                    self.watches.insert(key, Watch { looks, found: false });
+                    self.watches.insert(key, Watch { looks, process, known: Vec::new() });
                 }
                 Ok(Task::Forget(key)) => {
                     self.watches.remove(&key);
@@ -86,12 +98,66 @@ impl Looker {
                 }
             }
             let findings: Vec<Finding> = watch.looks.findings();
-            let news = watch.found || !findings.is_empty();
-            watch.found = !findings.is_empty();
-            if news && self.events.send(Event::Findings(key, findings)).is_err() {
+            if watch.known.is_empty() && findings.is_empty() {
+                continue;
+            }
+            let is_known = |new: &Finding| watch.known.iter().any(|(known, _)| known.is_of(new));
+            if findings.iter().any(|new| !is_known(new)) {
+                self.snapshots.keep(key.tgid, watch, &findings);
+            }
+            let findings = watch.remember(findings);
+            if self.events.send(Event::Findings(key, findings)).is_err() {
                 return false;
             }
         }
         true
+    }
+}
+
+impl Watch {
+    /// Takes in what was found now; what is known then, those included that were found a few looks ago.
+    fn remember(&mut self, findings: Vec<Finding>) -> Vec<Finding> {
+        self.known.retain(|(known, _)| !findings.iter().any(|new| new.is_of(known)));
+        self.known.iter_mut().for_each(|(_, misses)| *misses += 1);
+        self.known.retain(|(_, misses)| *misses < MISSES);
+        self.known.extend(findings.into_iter().map(|finding| (finding, 0)));
+        self.known.iter().map(|(finding, _)| finding.clone()).collect()
+    }
+}
+
+/// Where what was seen is kept when a leak is found.
+struct Snapshots {
+    path: PathBuf,
+    /// Said once: leaks are told all the same.
+    failed: bool,
+}
+
+impl Snapshots {
+    /// Keeps the findings of a process, its goroutines and their stacks as they are now.
+    fn keep(&mut self, pid: u32, watch: &Watch, findings: &[Finding]) {
+        match self.write(pid, watch, findings) {
+            Ok(folder) => {
+                self.failed = false;
+                info!(pid, folder = %folder.display(), "a snapshot is kept");
+            }
+            Err(error) if !self.failed => {
+                self.failed = true;
+                warn!(pid, error, "no snapshot is kept");
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn write(&self, pid: u32, watch: &Watch, findings: &[Finding]) -> Result<PathBuf, String> {
+        let store = Store::open(&self.path, snapshots::LIMIT).map_err(|error| error.to_string())?;
+        let (subject, runtime, now) = (watch.looks.subject(), watch.looks.runtime(), SystemTime::now());
+        let frame_size = |at: RuntimeAddress| subject.symbolizer.frame_size(at.to_virtual(subject.load_bias));
+        let groups = Groups::read(runtime, Some(profile::DEPTH), &frame_size).map_err(|error| error.to_string())?;
+        let names = Names::new(Arc::clone(&subject.executable), subject.load_bias);
+        let said = export::findings::findings(findings).map_err(|error| error.to_string())?;
+        let goroutines = serde_json::Value::from(profile::json(&groups, &names)).to_string();
+        let stacks = pprof::encode(&watch.process, names.build_id(), now, &groups.samples(&names)).map_err(|error| error.to_string())?;
+        let files = [("findings.json", said.as_bytes()), ("goroutines.json", goroutines.as_bytes()), ("stacks.pb.gz", &stacks)];
+        store.keep(&watch.process, pid, now, &files).map_err(|error| error.to_string())
     }
 }

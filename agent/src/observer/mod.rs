@@ -24,6 +24,7 @@ mod windows;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    path::PathBuf,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
@@ -85,6 +86,8 @@ pub struct Scope {
     pub exact: bool,
     /// How often memory is read.
     pub interval: Duration,
+    /// Where what was seen when a leak was found is kept.
+    pub snapshots: PathBuf,
 }
 
 impl Scope {
@@ -161,7 +164,7 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
     let reader = Reader::new(ProcRoot::default(), Arc::clone(&maps), scope.interval, events.clone());
     spawn("reader", move || reader.run(&task_inbox));
     let (looks, look_inbox) = channel();
-    let looker = Looker::new(scope.interval, events.clone());
+    let looker = Looker::new(scope.interval, scope.snapshots.clone(), events.clone());
     spawn("looker", move || looker.run(&look_inbox));
     let record_events = events.clone();
     if let Some(records) = records {

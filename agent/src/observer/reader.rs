@@ -47,6 +47,8 @@ pub(super) enum Task {
 #[derive(Clone, Debug)]
 pub(super) struct Subject {
     pub(super) key: ProcessKey,
+    /// The executable's base name.
+    pub(super) process: String,
     pub(super) listed: Listed,
     pub(super) executable: Arc<Executable>,
     pub(super) facts: RuntimeFacts,

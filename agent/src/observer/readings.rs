@@ -83,13 +83,12 @@ impl Observer {
     /// Leaks of a process as they are known now: news are logged once.
     pub(super) fn leaks(&mut self, key: ProcessKey, findings: Vec<Finding>) {
         let Some(watched) = self.watched.get_mut(&key).filter(|watched| watched.ended_ns.is_none()) else { return };
-        let same = |a: &Finding, b: &Finding| (&a.created_by, &a.blocked_in) == (&b.created_by, &b.blocked_in);
         let process = &watched.target.identity.process;
-        for new in findings.iter().filter(|new| !watched.findings.iter().any(|known| same(known, new))) {
+        for new in findings.iter().filter(|new| !watched.findings.iter().any(|known| known.is_of(new))) {
             let (site, function, evidence) = (new.created_by.place(), &new.created_by.function, new.evidence.as_str());
             warn!(pid = key.tgid, %process, site, function, evidence, count = new.count, wait = new.wait_reason, "goroutines leak");
         }
-        for gone in watched.findings.iter().filter(|known| !findings.iter().any(|new| same(known, new))) {
+        for gone in watched.findings.iter().filter(|known| !findings.iter().any(|new| known.is_of(new))) {
             info!(pid = key.tgid, %process, site = gone.created_by.place(), "a leak is over");
         }
         watched.findings = findings.into();

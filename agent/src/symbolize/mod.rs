@@ -90,6 +90,12 @@ impl Symbolizer {
         self.find(address, Whose::Waiting).map(|site| Some(site).filter(|site| !passes_waits_on(&site.function)))
     }
 
+    /// Bytes between the stack pointer at an instruction and the return address of its function; none where the tables do not tell.
+    #[must_use]
+    pub fn frame_size(&self, address: VirtualAddress) -> Option<u64> {
+        self.executable.binary.symbolizer().frame_size(&*self.executable, Pc::Exact(address)).ok().map(u64::from)
+    }
+
     fn find(&self, address: VirtualAddress, whose: Whose) -> Result<Arc<Site>, NoSite> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(site) = known.get(&(address, whose)) {

@@ -59,7 +59,8 @@ impl Agent {
         let address = free_port();
         let directory = TempDir::new().unwrap();
         let stderr = File::create(directory.path().join("stderr")).unwrap();
-        binary.args(["run", "--listen", &address.to_string(), "--interval", "200ms"]).args(arguments);
+        let snapshots = directory.path().join("snapshots");
+        binary.args(["run", "--listen", &address.to_string(), "--interval", "200ms", "--snapshot-dir"]).arg(&snapshots).args(arguments);
         let child = binary.stdout(stderr.try_clone().unwrap()).stderr(stderr).spawn().unwrap();
         let mut agent = Self { address, child, directory };
         wait_until("the agent is ready", || {
@@ -84,6 +85,11 @@ impl Agent {
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Where it keeps snapshots.
+    pub fn snapshots(&self) -> PathBuf {
+        self.directory.path().join("snapshots")
     }
 
     /// What it wrote to stderr up to now.

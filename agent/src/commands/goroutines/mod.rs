@@ -3,17 +3,14 @@
 //! Input noun: a pid. Output: a table, JSON, a profile for `go tool pprof`. Must not know kernels: reading needs CAP_SYS_PTRACE, or the
 //! process' own user, and no BPF.
 
-mod groups;
-mod names;
 mod show;
 
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::SystemTime,
 };
-
-use goroscope_gobin::Pc;
 
 use super::text;
 use crate::{
@@ -21,10 +18,10 @@ use crate::{
     discovery::{Life, Listed, ProcError, ProcRoot},
     export::pprof,
     goruntime::{ProcessMemory, Runtime, RuntimeError},
-    model::{Executable, Refusal, RuntimeAddress, RuntimeFigures},
+    model::{Refusal, RuntimeAddress, RuntimeFigures},
+    profile::{Groups, Names},
+    symbolize::Symbolizer,
 };
-use groups::Groups;
-use names::Names;
 
 /// What to tell of which process.
 #[derive(Clone, Debug)]
@@ -150,7 +147,8 @@ fn look(question: &Question, root: &ProcRoot) -> Result<Answer, GoroutinesError>
     let taken_at = SystemTime::now();
     let figures = runtime.figures().map_err(failed)?;
     let depth = (question.stacks && (question.json || question.pprof.is_some())).then_some(question.depth);
-    let frame_size = |at: RuntimeAddress| frame_size(&executable, at, load_bias);
+    let symbolizer = Symbolizer::new(Arc::clone(&executable));
+    let frame_size = |at: RuntimeAddress| symbolizer.frame_size(at.to_virtual(load_bias));
     let groups = Groups::read(&runtime, depth, &frame_size).map_err(failed)?;
     // The pid may be another process' by now, or the process may run another image: what was read is nobody's then.
     let again = root.observe(pid).ok().filter(|again| (again.start_ticks, again.text) == (process.start_ticks, process.text));
@@ -160,11 +158,6 @@ fn look(question: &Question, root: &ProcRoot) -> Result<Answer, GoroutinesError>
     let go_version = binary.version.to_string();
     let names = Names::new(executable, load_bias);
     Ok(Answer { pid, exe, go_version, taken_at, figures, groups, names })
-}
-
-fn frame_size(executable: &Executable, at: RuntimeAddress, load_bias: u64) -> Option<u64> {
-    let pc = Pc::Exact(at.to_virtual(load_bias));
-    executable.binary.symbolizer().frame_size(executable, pc).ok().map(u64::from)
 }
 
 fn write_profile(answer: &Answer, path: &Path) -> Result<(), GoroutinesError> {

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use goroscope_gobin::Frame;
 use serde_json::{Value, json};
 
 use super::{
     super::text::{harmless, table as columns},
     Answer,
-    groups::{Group, Members},
 };
-use crate::model::{GoroutineState, Histogram, RuntimeFigures};
+use crate::{
+    model::{GoroutineState, Histogram, RuntimeFigures},
+    profile::{self, Group},
+};
 
 /// Characters of a value that others chose.
 const VALUE: usize = 160;
@@ -77,7 +78,7 @@ fn short(path: &str) -> &str {
 
 /// Everything, as JSON. Keys may be added, not renamed.
 pub(super) fn json(answer: &Answer) -> String {
-    let groups: Vec<Value> = answer.groups.list.iter().map(|(group, members)| of_group(answer, group, members)).collect();
+    let groups = profile::json(&answer.groups, &answer.names);
     let value = json!({
         "pid": answer.pid,
         "exe": answer.exe,
@@ -89,32 +90,6 @@ pub(super) fn json(answer: &Answer) -> String {
         "groups": groups,
     });
     format!("{value:#}\n")
-}
-
-fn of_group(answer: &Answer, group: &Group, members: &Members) -> Value {
-    let site = answer.names.site(group.created_at);
-    let mut value = json!({
-        "count": members.count,
-        "goids": members.goids,
-        "state": group.state.as_str(),
-        "wait_reason": group.wait.map(|wait| wait.as_str()),
-        "created_by": site.map(|site| json!({ "function": site.function, "file": site.file, "line": site.line })),
-        "function": answer.names.function(group.start),
-    });
-    if let (Some(stack), Some(object)) = (&group.stack, value.as_object_mut()) {
-        let frame = |frame: &Frame| json!({ "function": frame.function, "file": frame.file, "line": frame.line, "inlined": frame.inlined });
-        let calls = answer.names.stack(stack);
-        let frames: Vec<Value> = calls
-            .iter()
-            .flat_map(|call| match call.frames.is_empty() {
-                true => vec![json!({ "address": format!("{:#x}", call.address) })],
-                false => call.frames.iter().map(frame).collect(),
-            })
-            .collect();
-        object.insert("stack".to_owned(), frames.into());
-        object.insert("stack_complete".to_owned(), stack.complete.into());
-    }
-    value
 }
 
 fn of_figures(figures: &RuntimeFigures) -> Value {

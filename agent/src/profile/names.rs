@@ -17,35 +17,39 @@ const FAULT: &str = "runtime.sigpanic";
 const PANICS: [&str; 3] = ["runtime.gopanic", FAULT, "runtime.panicwrap"];
 
 /// The names of one process.
-pub(super) struct Names {
+pub struct Names {
     executable: Arc<Executable>,
     load_bias: u64,
     known: RefCell<HashMap<Pc, Arc<[Frame]>>>,
 }
 
 impl Names {
-    pub(super) fn new(executable: Arc<Executable>, load_bias: u64) -> Self {
+    /// Of a process that runs this executable, loaded this far above its ELF addresses.
+    #[must_use]
+    pub fn new(executable: Arc<Executable>, load_bias: u64) -> Self {
         Self { executable, load_bias, known: RefCell::default() }
     }
 
-    pub(super) fn build_id(&self) -> &str {
+    /// See [`crate::model::ExecutableId::build_id`].
+    #[must_use]
+    pub fn build_id(&self) -> &str {
         &self.executable.id.build_id
     }
 
     /// The statement that returns to this address, in the function that holds it.
-    pub(super) fn site(&self, address: RuntimeAddress) -> Option<Site> {
+    pub fn site(&self, address: RuntimeAddress) -> Option<Site> {
         let frames = (address.0 != 0).then(|| self.frames(Pc::ReturnAddress(address.to_virtual(self.load_bias))))?;
         frames.first().map(|Frame { function, file, line, .. }| Site { function: function.clone(), file: file.clone(), line: *line })
     }
 
     /// The function that begins here.
-    pub(super) fn function(&self, address: RuntimeAddress) -> Option<String> {
+    pub fn function(&self, address: RuntimeAddress) -> Option<String> {
         let frames = self.frames(Pc::Exact(address.to_virtual(self.load_bias)));
         frames.last().map(|frame| frame.function.clone())
     }
 
     /// The calls of a stack. Those without a name have no frames; Go's own wrappers are left out, as Go does.
-    pub(super) fn stack(&self, stack: &Stack) -> Vec<Call> {
+    pub fn stack(&self, stack: &Stack) -> Vec<Call> {
         let mut calls = Vec::with_capacity(stack.calls.len());
         let mut callee = String::new();
         for address in &stack.calls {

@@ -18,34 +18,41 @@ const GOIDS: usize = 8;
 
 /// What the goroutines of a group have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Group {
-    pub(super) created_at: RuntimeAddress,
-    pub(super) start: RuntimeAddress,
-    pub(super) state: GoroutineState,
-    pub(super) wait: Option<WaitReason>,
+pub struct Group {
+    /// Return address of the `go` statement.
+    pub created_at: RuntimeAddress,
+    /// Its function.
+    pub start: RuntimeAddress,
+    /// What they do.
+    pub state: GoroutineState,
+    /// What they wait for.
+    pub wait: Option<WaitReason>,
     /// None if stacks were not asked for.
-    pub(super) stack: Option<Stack>,
+    pub stack: Option<Stack>,
 }
 
 /// How many there are.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Members {
-    pub(super) count: u64,
+pub struct Members {
+    /// All of them.
+    pub count: u64,
     /// Some of them.
-    pub(super) goids: Vec<u64>,
+    pub goids: Vec<u64>,
 }
 
 /// All goroutines of a process but dead ones.
-pub(super) struct Groups {
+pub struct Groups {
     /// The largest first.
-    pub(super) list: Vec<(Group, Members)>,
-    pub(super) tally: CensusTally,
-    pub(super) dead: u64,
+    pub list: Vec<(Group, Members)>,
+    /// How the census went.
+    pub tally: CensusTally,
+    /// Structs that are free.
+    pub dead: u64,
 }
 
 impl Groups {
     /// Takes a census, with stacks of `depth` calls if there is one.
-    pub(super) fn read<M: Memory>(runtime: &Runtime<M>, depth: Option<usize>, frame_size: &FrameSize<'_>) -> Result<Self, RuntimeError> {
+    pub fn read<M: Memory>(runtime: &Runtime<M>, depth: Option<usize>, frame_size: &FrameSize<'_>) -> Result<Self, RuntimeError> {
         let (mut groups, mut batch, mut dead) = (HashMap::new(), Vec::with_capacity(BATCH), 0);
         let mut failed = None;
         let fold = |batch: &mut Vec<Goroutine>, groups: &mut HashMap<Group, Members>| -> Result<(), RuntimeError> {
@@ -80,7 +87,7 @@ impl Groups {
     }
 
     /// As samples of a profile.
-    pub(super) fn samples(&self, names: &Names) -> Vec<pprof::Sample> {
+    pub fn samples(&self, names: &Names) -> Vec<pprof::Sample> {
         let sample = |(group, members): &(Group, Members)| {
             let mut labels = vec![("state", group.state.as_str().to_owned())];
             labels.extend(group.wait.map(|wait| ("wait_reason", wait.as_str().to_owned())));
