@@ -1,6 +1,7 @@
 //! The composition root: builds every part, owns it, and takes it down again.
 //!
-//! Order: bind (a taken port is known before a probe is on), load the kernel side, observe, serve, wait for a signal, drain.
+//! Order: bind (a taken port is known before a probe is on), load the kernel side, observe, serve, show, wait for a signal or for
+//! the user to leave the view, give the terminal back, drain.
 
 use std::{
     net::TcpListener,
@@ -8,17 +9,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
+};
 use tracing::{error, info, warn};
 
 use crate::{
-    admin::{self, Admin, Feeder, Limits},
+    admin::{self, Admin, Feeder, Limits, Reports},
     args::{COMMIT, ExitStatus, VERSION},
     config::Config,
     metrics::{Metrics, SERIES_LIMIT},
     observer::{self, Handle, Scope},
-    telemetry,
+    telemetry::{self, Hold, Tail},
     tracer::{self, LoadError},
+    view::{self, About, View},
 };
 
 /// How often a Report is made when nobody asks: what ended sites and label sets need to be named in time.
@@ -27,10 +32,14 @@ const BEAT: Duration = Duration::from_secs(5);
 /// Between two Reports: however many ask, collecting takes no more than a part of a core.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// How often a view shows something new.
+const VIEW: Duration = Duration::from_secs(1);
+
 /// `goroscope run`: observes until SIGTERM or SIGINT.
 #[must_use]
 pub fn run(config: Config) -> ExitStatus {
-    if let Err(error) = telemetry::init(&config.log_level, config.log_format) {
+    let tail = (config.view && view::is_possible()).then(Tail::default);
+    if let Err(error) = telemetry::init(&config.log_level, config.log_format, tail.as_ref()) {
         eprintln!("goroscope: {error}");
     }
     let listeners = match bind(&config) {
@@ -59,7 +68,7 @@ pub fn run(config: Config) -> ExitStatus {
     let (handle, observer) = observer::start(tracer, Scope { pids, excludes, per_process, exact, interval, snapshots: snapshot_dir });
     let served = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(anyhow::Error::from).and_then(
         |runtime| {
-            let served = runtime.block_on(serve(listeners, handle.clone()));
+            let served = runtime.block_on(serve(listeners, handle.clone(), tail));
             // Connections that did not drain must not hold the end up.
             runtime.shutdown_background();
             served
@@ -88,15 +97,20 @@ fn bind(config: &Config) -> Result<Listeners, admin::BindError> {
     Ok(Listeners { all: admin::bind(config.listen)?, health: config.health_listen.map(admin::bind).transpose()? })
 }
 
-async fn serve(listeners: Listeners, handle: Handle) -> anyhow::Result<()> {
+async fn serve(listeners: Listeners, handle: Handle, tail: Option<Tail>) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let reattach = signal(SignalKind::user_defined1())?;
-    info!(version = VERSION, commit = COMMIT, metrics = %format!("http://{}/metrics", listeners.all.local_addr()?), "observing");
+    let metrics = format!("http://{}/metrics", listeners.all.local_addr()?);
+    info!(version = VERSION, commit = COMMIT, %metrics, "observing");
 
     let (feeder, reports) = admin::channel();
     tokio::spawn(feed(feeder, handle.clone()));
     tokio::spawn(reattach_on(reattach, handle));
+    let mut shown = match tail {
+        Some(tail) => Shown::start(&tail, metrics, reports.clone())?,
+        None => None,
+    };
     let admin = Admin {
         listener: listeners.all,
         health: listeners.health,
@@ -106,14 +120,69 @@ async fn serve(listeners: Listeners, handle: Handle) -> anyhow::Result<()> {
     };
     let drained = admin
         .serve(async move {
-            tokio::select! {
-                _ = terminate.recv() => info!("SIGTERM: draining"),
-                _ = interrupt.recv() => info!("SIGINT: draining"),
-            }
+            let why = tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+                why = left(&mut shown) => why,
+            };
+            // The terminal first: what is said from here on is seen.
+            drop(shown);
+            info!("{why}: draining");
         })
         .await?;
     info!(?drained, "served");
     Ok(())
+}
+
+/// A view that is on. In the order of the fields: the terminal is given back, then warnings are told.
+struct Shown {
+    _view: View,
+    _hold: Hold,
+    ended: oneshot::Receiver<()>,
+    hangup: Signal,
+}
+
+impl Shown {
+    /// Takes the terminal; where it cannot be had, the agent works without.
+    fn start(tail: &Tail, metrics: String, reports: Reports) -> anyhow::Result<Option<Self>> {
+        let (end, ended) = oneshot::channel();
+        let hold = tail.hold();
+        let log = tail.clone();
+        let on_end = move || {
+            // Nobody waits for it any more where the agent ends by itself.
+            let _ = end.send(());
+        };
+        let view = match View::start(About { version: VERSION, metrics }, Box::new(move || log.last()), on_end) {
+            Ok(view) => view,
+            Err(error) => {
+                drop(hold);
+                warn!(%error, "no live view: the terminal cannot be taken");
+                return Ok(None);
+            }
+        };
+        let feed = view.feed();
+        tokio::spawn(async move {
+            let mut beat = tokio::time::interval(VIEW);
+            loop {
+                beat.tick().await;
+                if reports.fresh().await.is_some_and(|report| !feed.show(report)) {
+                    return;
+                }
+            }
+        });
+        // From here on a hang-up does not end the process by itself, which would leave the terminal as it is.
+        let hangup = signal(SignalKind::hangup())?;
+        Ok(Some(Self { _view: view, _hold: hold, ended, hangup }))
+    }
+}
+
+/// Why the view was left; never, where there is none.
+async fn left(shown: &mut Option<Shown>) -> &'static str {
+    let Some(Shown { ended, hangup, .. }) = shown else { return std::future::pending().await };
+    tokio::select! {
+        _ = ended => "the view was left",
+        _ = hangup.recv() => "SIGHUP",
+    }
 }
 
 /// Publishes a Report on every beat, and whenever somebody waits for one.

@@ -155,6 +155,14 @@ pub struct RunArgs {
     /// Log as text or as JSON lines [env: GOROSCOPE_LOG_FORMAT] [default: text]
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
+
+    /// Show what is seen live, where standard input and output are a terminal; q ends it [env: GOROSCOPE_VIEW] [default: true]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub view: Option<String>,
+
+    /// The same as --view=false: only the log
+    #[arg(long, conflicts_with = "view")]
+    pub no_view: bool,
 }
 
 /// Flags of `inspect`.
@@ -262,7 +270,21 @@ impl RunArgs {
 
     /// The flags as a layer, and the file that they name.
     fn into_layer(self) -> (Layer, Option<PathBuf>) {
-        let Self { listen, health_listen, interval, exact, pid, exclude, per_process, snapshot_dir, config, log_level, log_format } = self;
+        let Self {
+            listen,
+            health_listen,
+            interval,
+            exact,
+            pid,
+            exclude,
+            per_process,
+            snapshot_dir,
+            config,
+            log_level,
+            log_format,
+            view,
+            no_view,
+        } = self;
         let mut layer = Layer::default();
         let single = [
             (Key::Listen, listen),
@@ -273,6 +295,7 @@ impl RunArgs {
             (Key::SnapshotDir, snapshot_dir),
             (Key::LogLevel, log_level),
             (Key::LogFormat, log_format),
+            (Key::View, if no_view { Some("false".to_owned()) } else { view }),
         ];
         for (key, value) in single.into_iter().filter_map(|(key, value)| Some((key, value?))) {
             layer.push(key, value, Origin::Flag);
@@ -317,7 +340,11 @@ mod tests {
             let help = flag.get_help().unwrap().to_string();
             assert!(help.contains(&format!("[env: {}]", key.variable())), "{help}");
         }
-        assert_eq!(run.get_arguments().filter(|arg| arg.get_long().is_some()).count(), Key::ALL.len() + 1, "--config is no setting");
+        assert_eq!(
+            run.get_arguments().filter(|arg| arg.get_long().is_some()).count(),
+            Key::ALL.len() + 2,
+            "--config and --no-view are no settings"
+        );
     }
 
     #[test]
@@ -332,6 +359,9 @@ mod tests {
         assert_eq!((config.exact, config.per_process, &config.pids[..]), (true, false, &[7, 8][..]));
         assert!(config.excludes.excludes("a", "/b"));
         assert_eq!(config.log_level.as_str(), "debug");
+        for (flag, expected) in [("--no-view", false), ("--view=false", false), ("--view", true)] {
+            assert_eq!(Config::load(run(&[flag]).into_layer().0, None, []).unwrap().view, expected, "{flag}");
+        }
     }
 
     #[test]

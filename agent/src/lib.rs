@@ -28,3 +28,4 @@ pub mod snapshots;
 pub mod symbolize;
 pub mod telemetry;
 pub mod tracer;
+pub mod view;

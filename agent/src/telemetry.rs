@@ -1,27 +1,39 @@
-//! The agent's own log: lines on standard error, as text or as JSON.
+//! The agent's own log: lines on standard error, as text or as JSON, and, beside a live view, kept in memory.
 //!
-//! In: what to log and how. Out: nothing; `tracing` macros work afterwards. Must not know: flags, files.
+//! In: what to log and how. Out: nothing; `tracing` macros work afterwards. Must not know: flags, files, what a view is.
+
+mod tail;
 
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
-    fmt::{self, MakeWriter},
+    fmt::{self, MakeWriter, writer::OptionalWriter},
     layer::SubscriberExt,
     util::{SubscriberInitExt, TryInitError},
 };
 
+use self::tail::Clock;
+pub use self::tail::{Hold, Tail};
 use crate::config::{LogFilter, LogFormat};
 
 /// Starts logging. To be called once, before the first thread. Colours only where a person reads: on a terminal and without
-/// `NO_COLOR`.
+/// `NO_COLOR`. With a `tail` the last lines are kept there too, as text, and standard error is silent while that is held.
 ///
 /// # Errors
 /// Logging has been started before.
-pub fn init(filter: &LogFilter, format: LogFormat) -> Result<(), TryInitError> {
+pub fn init(filter: &LogFilter, format: LogFormat, tail: Option<&Tail>) -> Result<(), TryInitError> {
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let filter = EnvFilter::builder().parse_lossy(filter.as_str());
-    tracing_subscriber::registry().with(lines(format, colours, io::stderr)).with(filter).try_init()
+    let layers = match tail.cloned() {
+        None => vec![lines(format, colours, io::stderr)],
+        Some(tail) => {
+            let kept = fmt::layer().with_ansi(false).with_target(false).with_timer(Clock).with_writer(tail.clone()).boxed();
+            let stderr = move || if tail.is_held() { OptionalWriter::none() } else { OptionalWriter::some(io::stderr()) };
+            vec![lines(format, colours, stderr), kept]
+        }
+    };
+    tracing_subscriber::registry().with(layers).with(filter).try_init()
 }
 
 fn lines<W>(format: LogFormat, colours: bool, writer: W) -> Box<dyn Layer<Registry> + Send + Sync>

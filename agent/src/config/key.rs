@@ -23,6 +23,8 @@ pub enum Key {
     LogLevel,
     /// `log-format`.
     LogFormat,
+    /// `view`.
+    View,
 }
 
 /// The prefix of every environment variable of the agent.
@@ -30,7 +32,7 @@ pub(super) const PREFIX: &str = "GOROSCOPE_";
 
 impl Key {
     /// Every setting.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Listen,
         Self::HealthListen,
         Self::Interval,
@@ -41,6 +43,7 @@ impl Key {
         Self::SnapshotDir,
         Self::LogLevel,
         Self::LogFormat,
+        Self::View,
     ];
 
     /// As the file has it, and the flag behind `--`.
@@ -57,6 +60,7 @@ impl Key {
             Self::SnapshotDir => "snapshot-dir",
             Self::LogLevel => "log-level",
             Self::LogFormat => "log-format",
+            Self::View => "view",
         }
     }
 
@@ -78,7 +82,7 @@ impl Key {
         match self {
             Self::Listen | Self::HealthListen => "ADDRESS:PORT with a numeric address, such as 127.0.0.1:9640, 0.0.0.0:9640 or [::1]:9640",
             Self::Interval => "a duration from 100ms to 1h, such as 5s, 500ms or 1m",
-            Self::Exact | Self::PerProcess => "true or false",
+            Self::Exact | Self::PerProcess | Self::View => "true or false",
             Self::Pid => "a process id, a number from 1",
             Self::Exclude => "a glob: of a name, such as 'kube*', or with a slash of a path, such as '/opt/vendor/**'",
             Self::SnapshotDir => "an absolute path",

@@ -53,6 +53,8 @@ pub struct Config {
     pub log_level: LogFilter,
     /// How.
     pub log_format: LogFormat,
+    /// Show a live view, where there is a terminal for it.
+    pub view: bool,
 }
 
 /// One value as it was given, and where.
@@ -110,6 +112,7 @@ impl Config {
                 .unwrap_or_else(|| DEFAULT_SNAPSHOT_DIR.into()),
             log_level: parse::one(Key::LogLevel, of(Key::LogLevel), problems, LogFilter::parse).unwrap_or_default(),
             log_format: parse::one(Key::LogFormat, of(Key::LogFormat), problems, LogFormat::parse).unwrap_or_default(),
+            view: parse::one(Key::View, of(Key::View), problems, parse::boolean).unwrap_or(true),
         }
     }
 }

@@ -35,7 +35,14 @@ fn defaults_need_nothing() {
     let config = load_file(&[], &[], None).unwrap();
     assert_eq!(config.listen, address(DEFAULT_LISTEN));
     assert_eq!(config.log_level.as_str(), DEFAULT_LOG_LEVEL);
-    assert!(!config.exact && !config.per_process && config.pids.is_empty() && config.excludes.is_empty() && config.health_listen.is_none());
+    assert!(
+        config.view
+            && !config.exact
+            && !config.per_process
+            && config.pids.is_empty()
+            && config.excludes.is_empty()
+            && config.health_listen.is_none()
+    );
     for empty in ["", "# nothing\n", "---\n", "{}\n"] {
         assert!(load(&[], &[], empty).is_ok(), "{empty:?}");
     }
@@ -67,6 +74,7 @@ fn every_key_is_read_from_every_source() {
         (Key::SnapshotDir, "/tmp/snapshots"),
         (Key::LogLevel, "warn,goroscope::tracer=debug"),
         (Key::LogFormat, "json"),
+        (Key::View, "no"),
     ];
     assert_eq!(values.map(|(key, _)| key), Key::ALL);
     let environment: Vec<_> = values.iter().map(|(key, value)| (key.variable(), *value)).collect();
@@ -78,6 +86,7 @@ fn every_key_is_read_from_every_source() {
         assert_eq!((config.exact, config.per_process, &config.pids[..]), (true, true, &[7][..]));
         assert!(config.excludes.excludes("api", "/api") && !config.excludes.excludes("b", "/a"));
         assert_eq!((config.log_level.as_str(), config.log_format), ("warn,goroscope::tracer=debug", LogFormat::Json));
+        assert!(!config.view);
     }
 }
 
