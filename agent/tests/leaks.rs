@@ -203,11 +203,25 @@ fn the_leaking_statements_are_named_and_no_other() {
         }
     });
     let mut rows = rows.into_inner().unwrap();
+    if settings.set.is_none() {
+        look_again(&settings, &mut rows);
+    }
     rows.sort_by_key(|row| (row["program"].to_string(), row["go"].to_string()));
     if let Some(path) = env::var_os("GOROSCOPE_RESULT_FILE") {
         fs::write(path, rows.iter().map(|row| format!("{row}\n")).collect::<String>()).unwrap();
     }
     verdict(&settings, &rows);
+}
+
+/// What was missed is looked at once more, alone: a machine that stands still for seconds makes every wait look long. False alarms are
+/// not looked at again.
+fn look_again(settings: &Settings, rows: &mut [Value]) {
+    for row in rows.iter_mut().filter(|row| row["verdict"].as_str().is_some_and(|verdict| verdict.starts_with("missed"))) {
+        let Some(program) = settings.programs.iter().find(|program| row["program"] == program.name.as_str()) else { continue };
+        let release = row["go"].as_str().unwrap_or(NEWEST).to_owned();
+        println!("{row}: once more");
+        *row = run(program, &release, build_directory(&program.directory, &release, Form::Plain), settings.time);
+    }
 }
 
 /// Fails on a false alarm, a watch that failed, and too many misses: in a whole set 3 %, in the spread none.
