@@ -95,6 +95,7 @@ func (s *Service) print() {
 	did := &s.Did
 	fmt.Printf(`{"goroutine_starts":%d,"goroutine_exits":%d,"map_writes_faststr":%d,"map_deletes":%d,"map_clears":%d,`,
 		did.GoroutineStarts.Load(), did.GoroutineExits.Load(), did.MapWrites.Load(), did.MapDeletes.Load(), did.MapClears.Load())
-	fmt.Printf(`"timer_starts":%d,"timer_stops":%d,"timer_resets":%d,"timer_fires":%d,"sleeps":%d}`+"\n",
+	fmt.Printf(`"timer_starts":%d,"timer_stops":%d,"timer_resets":%d,"timer_fires":%d,"sleeps":%d,`,
 		did.TimerStarts.Load(), did.TimerStops.Load(), did.TimerResets.Load(), did.TimerFires.Load(), did.Sleeps.Load())
+	fmt.Printf(`"goroutines":%d}`+"\n", runtime.NumGoroutine())
 }

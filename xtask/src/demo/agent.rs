@@ -1,11 +1,11 @@
-//! The agent as the demo sees it: `/debug/processes` over a plain connection to this host.
+//! The agent as the demo sees it: `/debug/processes` and `/debug/findings` over a plain connection to this host.
 //!
 //! Out: [`Process`]. Keys that the demo does not know are skipped: the agent may add some.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
@@ -31,6 +31,43 @@ pub(super) struct Process {
     pub(super) families: BTreeMap<String, Mode>,
     pub(super) counters: BTreeMap<String, Count>,
     pub(super) sites: Vec<Site>,
+    /// What its memory said last.
+    pub(super) runtime: Option<Runtime>,
+    /// What leaks, from `/debug/findings`.
+    #[serde(skip)]
+    pub(super) findings: Vec<Finding>,
+}
+
+/// What the Go runtime itself knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(super) struct Runtime {
+    /// RFC 3339: when this was read.
+    pub(super) read_at: String,
+    /// runtime.NumGoroutine.
+    pub(super) goroutines: u64,
+}
+
+/// A `go` statement that leaks, and how that is known.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Finding {
+    pub(super) creation_site: String,
+    pub(super) creation_function: String,
+    pub(super) wait_reason: String,
+    pub(super) blocking_function: Option<String>,
+    pub(super) blocking_site: Option<String>,
+    pub(super) count: u64,
+    pub(super) slope: f64,
+    pub(super) evidence: String,
+}
+
+/// What `/debug/findings` lists.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Findings {
+    pid: u32,
+    findings: Vec<Finding>,
 }
 
 /// Why something is not counted.
@@ -75,6 +112,12 @@ impl Process {
         self.families.get(family).map(|mode| mode.mode == "exact")
     }
 
+    /// Whether its memory was read at `moment` or later.
+    pub(super) fn is_read_since(&self, moment: SystemTime) -> bool {
+        let read_at = self.runtime.as_ref().and_then(|runtime| humantime::parse_rfc3339(&runtime.read_at).ok());
+        read_at.is_some_and(|read_at| read_at >= moment)
+    }
+
     /// A counter, 0 where the agent names none.
     pub(super) fn count(&self, counter: &str) -> Count {
         self.counters.get(counter).copied().unwrap_or_default()
@@ -110,8 +153,18 @@ pub(super) fn family_of(counter: &str) -> &'static str {
 /// # Errors
 /// The agent does not answer, or says something else.
 pub(super) fn processes(agent: SocketAddr) -> Result<Vec<Process>> {
-    let body = get(agent, "/debug/processes")?;
-    serde_json::from_str(&body).context("the agent's /debug/processes is not as expected")
+    let mut processes: Vec<Process> = page(agent, "/debug/processes")?;
+    for Findings { pid, findings } in page(agent, "/debug/findings")? {
+        if let Some(process) = processes.iter_mut().find(|process| process.pid == pid) {
+            process.findings = findings;
+        }
+    }
+    Ok(processes)
+}
+
+/// A page of JSON.
+fn page<T: serde::de::DeserializeOwned>(agent: SocketAddr, path: &str) -> Result<Vec<T>> {
+    serde_json::from_str(&get(agent, path)?).with_context(|| format!("the agent's {path} is not as expected"))
 }
 
 /// The body of a page.
@@ -179,6 +232,7 @@ mod tests {
             "families": {"goroutine": {"mode": "exact", "ratio": 1.0}, "map": {"mode": "sampled", "ratio": 0.001}},
             "counters": {"map_writes_faststr": {"value": 10, "low": 9, "high": 12}, "map_writes_generic": {"value": 1, "low": 1, "high": 1},
                          "map_deletes": {"value": 5, "low": 5, "high": 5}},
+            "runtime": {"read_at": "2023-11-14T22:13:25.250Z", "goroutines": 7, "timers": null},
             "sites": [{"family": "map", "function": "main.a", "file": "/m.go", "line": 1, "count": 3},
                       {"family": "map", "function": "main.b", "file": "/m.go", "line": 2, "count": 8}]}]"#;
         let processes: Vec<Process> = serde_json::from_str(json).unwrap();
@@ -187,6 +241,10 @@ mod tests {
         assert_eq!((process.is_exact("goroutine"), process.is_exact("map"), process.is_exact("timer")), (Some(true), Some(false), None));
         assert_eq!(process.top_site("map").map(|site| site.function.as_str()), Some("main.b"));
         assert_eq!(process.count("sleeps"), Count::default());
+        assert_eq!(process.runtime.as_ref().map(|runtime| runtime.goroutines), Some(7));
+        let read_at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_005_250);
+        assert!(process.is_read_since(read_at) && !process.is_read_since(read_at + Duration::from_millis(1)));
+        assert!(!Process::default().is_read_since(SystemTime::UNIX_EPOCH));
     }
 
     #[test]
@@ -212,14 +270,21 @@ mod tests {
         let listener = TcpListener::bind((DEFAULT.ip(), 0)).unwrap();
         let at = listener.local_addr().unwrap();
         let server = std::thread::spawn(move || {
-            for answer in ["HTTP/1.0 200 OK\r\nA: b\r\n\r\n[]", "HTTP/1.0 403 Forbidden\r\n\r\nno\x1b\n"] {
+            let listed = [r#"[{"pid": 1}, {"pid": 2}]"#, r#"[{"pid": 2, "findings": [{"count": 5}]}]"#];
+            for answer in listed
+                .map(|body| format!("HTTP/1.0 200 OK\r\nA: b\r\n\r\n{body}"))
+                .iter()
+                .map(String::as_str)
+                .chain(["HTTP/1.0 403 Forbidden\r\n\r\nno\x1b\n"])
+            {
                 let (mut stream, _) = listener.accept().unwrap();
                 let mut request = [0; 512];
                 let _ = stream.read(&mut request).unwrap();
                 stream.write_all(answer.as_bytes()).unwrap();
             }
         });
-        assert!(processes(at).unwrap().is_empty());
+        let counts: Vec<_> = processes(at).unwrap().iter().map(|process| process.findings.first().map(|finding| finding.count)).collect();
+        assert_eq!(counts, [None, Some(5)]);
         assert!(processes(at).unwrap_err().to_string().ends_with("/debug/processes: 403: no?"));
         server.join().unwrap();
     }

@@ -1,6 +1,7 @@
 //! What a service says that it did, against what the agent saw from outside between the same two moments. Pure.
 //!
-//! In: the agent's counters before "go" and after "stop", and the service's own counts in between. Out: one [`Row`] per counter.
+//! In: the agent's counters before "go" and after "stop", and the service's own counts in between. Out: one [`Row`] per counter, and
+//! one for the goroutines that live at the end.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -61,15 +62,23 @@ impl fmt::Display for Seen {
     }
 }
 
+/// What a service calls its runtime.NumGoroutine.
+const LIVE: &str = "goroutines";
+
 /// One row for each counter that the service or the agent knows.
 pub(super) fn rows(own: &Counts, before: &Process, after: &Process) -> Vec<Row> {
-    let counters: BTreeSet<&String> = own.keys().chain(after.counters.keys()).collect();
+    let counters: BTreeSet<&String> = own.keys().filter(|counter| *counter != LIVE).chain(after.counters.keys()).collect();
     let row = |counter: &String| Row {
         counter: counter.clone(),
         own: own.get(counter).copied().unwrap_or(0),
         agent: seen(before.count(counter), after.counters.get(counter).copied(), after.is_exact(family_of(counter))),
     };
-    counters.into_iter().map(row).collect()
+    let live = own.get(LIVE).map(|live| Row {
+        counter: LIVE.into(),
+        own: *live,
+        agent: after.runtime.as_ref().map_or(Seen::Contradiction, |runtime| Seen::Exactly(runtime.goroutines.into())),
+    });
+    live.into_iter().chain(counters.into_iter().map(row)).collect()
 }
 
 fn seen(before: Count, after: Option<Count>, is_exact: Option<bool>) -> Seen {
@@ -87,7 +96,7 @@ fn seen(before: Count, after: Option<Count>, is_exact: Option<bool>) -> Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::agent::Mode;
+    use crate::demo::agent::{Mode, Runtime};
 
     const fn count(value: u64, low: u64, high: u64) -> Count {
         Count { value, low, high }
@@ -131,14 +140,16 @@ mod tests {
         let after = Process {
             families: [("goroutine".into(), family("exact")), ("map".into(), family("sampled"))].into(),
             counters: [("goroutine_starts".into(), count(3, 3, 3)), ("map_clears".into(), count(0, 0, 1))].into(),
+            runtime: Some(Runtime { goroutines: 4, ..Runtime::default() }),
             ..Process::default()
         };
-        let own = Counts::from([("goroutine_starts".to_owned(), 3), ("sleeps".to_owned(), 1)]);
+        let own = Counts::from([("goroutines".to_owned(), 4), ("goroutine_starts".to_owned(), 3), ("sleeps".to_owned(), 1)]);
         let rows = rows(&own, &Process::default(), &after);
         let shown: Vec<_> = rows.iter().map(|row| (row.counter.as_str(), row.agent.to_string(), row.holds(), row.is_nothing())).collect();
         assert_eq!(
             shown,
             [
+                ("goroutines", "4".to_owned(), true, false),
                 ("goroutine_starts", "3".to_owned(), true, false),
                 ("map_clears", "~0  [0, 1]".to_owned(), true, true),
                 ("sleeps", "not counted".to_owned(), false, false),

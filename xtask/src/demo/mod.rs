@@ -18,7 +18,7 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -201,13 +201,18 @@ impl Stage {
         Ok((own, self.quiet()?))
     }
 
-    /// The agent's numbers while the services rest: fresh ones, which the next look finds again.
+    /// The agent's numbers while the services rest: from memory read since now, and counted ones that the next look finds again.
     fn quiet(&mut self) -> Result<Vec<Process>> {
         let pids: Vec<u32> = self.services.iter().map(Child::pid).collect();
+        let (since, begin) = (SystemTime::now(), Instant::now());
         let mut last = None;
-        for _ in 0..20 {
+        while begin.elapsed() < PATIENCE {
             self.interrupts.sleep(STALE)?;
             let seen = self.look()?;
+            let read = seen.iter().filter(|process| pids.contains(&process.pid) && process.is_read_since(since)).count();
+            if read < pids.len() {
+                continue;
+            }
             let numbers = values(&seen, &pids);
             if last.as_ref() == Some(&numbers) {
                 return Ok(seen);
@@ -256,7 +261,9 @@ fn note(rates: &mut Rates, processes: &[Process], elapsed: Duration) {
         ];
         for (counter, family, count) in counters {
             if let Some(is_exact) = process.is_exact(family) {
-                rates.note(process.pid, counter, is_exact, now, count.value);
+                // What is read from memory grows in steps, as an estimate does.
+                let is_smooth = is_exact && !(family == "goroutine" && process.runtime.is_some());
+                rates.note(process.pid, counter, is_smooth, now, count.value);
             }
         }
     }

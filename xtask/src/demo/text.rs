@@ -44,16 +44,6 @@ pub(super) fn rate(per_second: f64) -> String {
     }
 }
 
-/// `starts - exits`, with its sign.
-pub(super) fn signed(number: i64) -> String {
-    let sign = match number {
-        0 => "",
-        1.. => "+",
-        _ => "-",
-    };
-    format!("{sign}{}", exact(number.unsigned_abs()))
-}
-
 /// The last two parts of a path: `leaky/main.go`.
 pub(super) fn short_path(path: &str) -> &str {
     let mut slashes = path.rmatch_indices('/');
@@ -141,12 +131,9 @@ mod tests {
     }
 
     #[test]
-    fn rates_and_differences() {
+    fn rates() {
         for (number, expected) in [(0.01, "0"), (0.4, "0.4"), (19.94, "19.9"), (-3.0, "-3.0"), (412.4, "412"), (35_249.0, "35.2k")] {
             assert_eq!(rate(number), expected);
-        }
-        for (number, expected) in [(0, "0"), (1_240, "+1,240"), (-3, "-3")] {
-            assert_eq!(signed(number), expected);
         }
     }
 

@@ -10,6 +10,7 @@ use super::compare::{self, Row};
 use super::screen::{self, Line, Style};
 use super::services::Counts;
 use super::text::exact;
+use super::view;
 use crate::step;
 
 /// One service at the end.
@@ -17,6 +18,8 @@ pub(super) struct Verdict {
     name: String,
     pid: u32,
     rows: Vec<Row>,
+    /// What leaks, in words.
+    leaks: Vec<String>,
 }
 
 /// Compares what a service did with what the agent saw.
@@ -27,7 +30,12 @@ pub(super) fn of(service: &Child, own: &Counts, before: &[Process], after: &[Pro
     let find = |processes: &[Process]| processes.iter().find(|process| process.pid == service.pid()).cloned();
     let missing = || format!("the agent does not know {} (pid {})", service.name, service.pid());
     let (before, after) = (find(before).with_context(missing)?, find(after).with_context(missing)?);
-    Ok(Verdict { name: service.name.clone(), pid: service.pid(), rows: compare::rows(own, &before, &after) })
+    Ok(Verdict {
+        name: service.name.clone(),
+        pid: service.pid(),
+        rows: compare::rows(own, &before, &after),
+        leaks: after.findings.iter().map(view::leak).collect(),
+    })
 }
 
 /// Prints the table; the agent has ended by now.
@@ -57,7 +65,7 @@ fn print_lines(verdicts: &[Verdict], length: Duration) -> Result<()> {
     screen::print(&text)
 }
 
-fn lines(Verdict { name, pid, rows }: &Verdict) -> Vec<Line> {
+fn lines(Verdict { name, pid, rows, leaks }: &Verdict) -> Vec<Line> {
     let mut lines = vec![Line(Style::Bold, format!("{:<24} {:>12}   {:<38} ", format!("{name} (pid {pid})"), "service", "agent"))];
     let (quiet, busy): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.is_nothing());
     for row in busy {
@@ -68,6 +76,7 @@ fn lines(Verdict { name, pid, rows }: &Verdict) -> Vec<Line> {
         };
         lines.push(Line(style, format!("  {:<22} {:>12}   {:<38} {word}", row.counter, exact(row.own), row.agent)));
     }
+    lines.extend(leaks.iter().map(|leak| Line(Style::Bad, format!("  LEAK  {leak}"))));
     if !quiet.is_empty() {
         let names: Vec<&str> = quiet.iter().map(|row| row.counter.as_str()).collect();
         lines.push(Line(Style::Dim, format!("  none of both: {}", names.join(", "))));
@@ -103,12 +112,13 @@ mod tests {
             row("map_clears", 0, Seen::Exactly(0)),
             row("map_writes_faststr", 360_000, Seen::Between { low: 331_000, value: 355_000, high: 390_000 }),
         ];
-        let mut verdict = Verdict { name: "leaky".into(), pid: 42, rows };
+        let mut verdict = Verdict { name: "leaky".into(), pid: 42, rows, leaks: vec!["proven: x".into()] };
         let text: Vec<String> = lines(&verdict).into_iter().map(|Line(_, text)| text).collect();
         let expected = [
             "leaky (pid 42)                service   agent                                  ",
             "  goroutine_starts              1,240   1,240                                  equal",
             "  map_writes_faststr          360,000   ~355,000  [331,000, 390,000]           within the interval",
+            "  LEAK  proven: x",
             "  none of both: map_clears",
         ];
         assert_eq!(text, expected);

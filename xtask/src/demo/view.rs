@@ -6,10 +6,10 @@ use std::cmp::Reverse;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::agent::{Count, Process, Refusal, Site};
+use super::agent::{Count, Finding, Process, Refusal, Site};
 use super::rates::Rates;
 use super::screen::{Line, Style};
-use super::text::{about, exact, printable, rate, short_path, signed, wrap};
+use super::text::{about, exact, printable, rate, short_path, wrap};
 
 /// Of fewer goroutines, or timers, nothing is said.
 const MANY: u64 = 10;
@@ -107,7 +107,7 @@ impl Picture<'_> {
             go: printable(process.go_version.trim_start_matches("go"), 8),
             started: count("goroutine_starts"),
             ended: count("goroutine_exits"),
-            alive: process.counters.contains_key("goroutine_starts").then(|| signed(alive(process))),
+            alive: process.runtime.as_ref().map(|runtime| exact(runtime.goroutines)),
             starts: per_second("goroutine_starts"),
             writes: process.is_exact("map").map(|_| if is_estimate { estimate(writes) } else { exact(writes.value) }),
             write_rate: per_second("map_writes").map(|rate| format!("{sign}{rate}")),
@@ -121,23 +121,17 @@ impl Picture<'_> {
     fn tell(&self, process: &Process) -> Vec<Line> {
         let name = format!("{} {}", printable(&process.process, 15), process.pid);
         let mut lines = vec![];
-        lines.extend(goroutine_leak(process, self.rates).map(|text| Line(Style::Bad, format!("  LEAK    {name}: {text}"))));
+        lines.extend(process.findings.iter().map(|finding| Line(Style::Bad, format!("  LEAK    {name}: {}", leak(finding)))));
         lines.extend(forgotten_timers(process, self.rates).map(|text| Line(Style::Bad, format!("  TIMERS  {name}: {text}"))));
         if !self.services.contains(&process.pid) {
             return lines;
         }
-        if lines.is_empty() && process.count("goroutine_starts").value >= 10 * alive(process).unsigned_abs() {
+        if lines.is_empty() && 10 * process.count("goroutine_exits").value >= 9 * process.count("goroutine_starts").value {
             lines.extend(all_is_well(process).map(|text| Line(Style::Good, format!("  fine    {name}: {text}"))));
         }
         lines.extend(map_writers(process, self.rates).map(|text| Line::plain(format!("  maps    {name}: {text}"))));
         lines
     }
-}
-
-/// `starts - exits` since the agent is attached.
-fn alive(process: &Process) -> i64 {
-    let count = |counter| i64::try_from(process.count(counter).value).unwrap_or(i64::MAX);
-    count("goroutine_starts").saturating_sub(count("goroutine_exits"))
 }
 
 /// `main.handle leaky/main.go:42`.
@@ -154,24 +148,19 @@ fn estimate(Count { value, low, high }: Count) -> String {
     format!("~{} [{}, {}]", about(value), about(low), about(high))
 }
 
-/// Goroutines of which nearly none ends, and the `go` statement behind most of them.
-fn goroutine_leak(process: &Process, rates: &Rates) -> Option<String> {
-    let (starts, exits) = (process.count("goroutine_starts"), process.count("goroutine_exits"));
-    let is_exact = process.is_exact("goroutine")?;
-    let grows = rates.keeps_growing(process.pid, "goroutine_starts");
-    if !is_exact || !grows || starts.value < MANY || exits.value.saturating_mul(10) > starts.value {
-        return None;
-    }
-    let site = process.top_site("goroutine")?;
-    let growth = rates.of(process.pid, "goroutine_starts").unwrap_or(0.0) - rates.of(process.pid, "goroutine_exits").unwrap_or(0.0);
-    Some(format!(
-        "the `go` statement in {} started {} of {} goroutines, of which {} ended, and {} more each second",
-        place(site),
-        exact(site.count),
-        exact(starts.value),
-        exact(exits.value),
-        rate(growth)
-    ))
+/// Which `go` statement leaks, where its goroutines wait, and how the agent knows.
+pub(super) fn leak(finding: &Finding) -> String {
+    let Finding { creation_function, creation_site, wait_reason, blocking_function, blocking_site, count, slope, evidence } = finding;
+    let place = match (blocking_function, blocking_site) {
+        (Some(function), Some(site)) => format!("{function} {site} ({wait_reason})"),
+        _ => wait_reason.clone(),
+    };
+    let text = format!(
+        "{evidence}: the `go` statement in {creation_function} {creation_site}: {} goroutines in {place}, {} more each second",
+        exact(*count),
+        rate(*slope)
+    );
+    printable(&text, 300)
 }
 
 /// Timers that are neither stopped nor fire, and who starts most of them.
@@ -306,7 +295,7 @@ const COLUMNS: [Column; 12] = [
     Column::new(Cell::Go, "", "Go", 8, false, 104),
     Column::new(Cell::Started, "goroutines", "started", 8, true, 0),
     Column::new(Cell::Ended, "", "ended", 8, true, 0),
-    Column::new(Cell::Alive, "", "alive", 7, true, 0),
+    Column::new(Cell::Alive, "", "live", 7, true, 0),
     Column::new(Cell::Starts, "", "starts/s", 8, true, 94),
     Column::new(Cell::Writes, "map writes", "total", 20, true, 126),
     Column::new(Cell::WriteRate, "", "writes/s", 8, true, 0),
