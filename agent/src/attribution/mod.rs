@@ -1,13 +1,17 @@
-//! The names that a process goes by.
+//! The names that a process goes by, and the pods that give containers theirs.
 //!
 //! Input noun: the path of an executable and the text of `/proc/PID/cgroup`. Output noun: [`Identity`]. Must not know where
-//! either came from, nor what Kubernetes is: a container id is the only link to pods.
+//! either came from, nor what an API server is: a container id is the only link to pods.
 
 mod cgroup;
+mod pods;
+mod workload;
 
 use std::path::Path;
 
 pub use cgroup::{Owner, owner};
+pub use pods::{Container, KEPT, Place, Pod, Pods};
+pub use workload::{Controller, Workload, workload};
 
 use crate::model::Identity;
 
