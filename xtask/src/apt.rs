@@ -32,9 +32,19 @@ pub(crate) fn candidate(package: &str) -> Option<String> {
 /// Installs packages on the host. Never pass one that starts a service: [`unpack`] those.
 ///
 /// # Errors
-/// apt-get fails.
+/// apt offers no such package, or apt-get fails.
 pub(crate) fn install(packages: &[String]) -> Result<()> {
     update();
+    let unknown: Vec<&str> = packages.iter().map(String::as_str).filter(|package| candidate(package).is_none()).collect();
+    if !unknown.is_empty() {
+        // Debian brings compilers for browsers by its security suite only, and a bare debootstrap does not name it.
+        bail!(
+            "apt offers no package {}\n  remedy: apt's sources must have the release's security and updates suites, on Debian 12:\n          \
+             deb http://deb.debian.org/debian-security bookworm-security main\n          \
+             deb http://deb.debian.org/debian bookworm-updates main",
+            unknown.join(", ")
+        );
+    }
     let mut apt = as_root("apt-get");
     apt.env("DEBIAN_FRONTEND", "noninteractive").args(["install", "-y", "-q", "--no-install-recommends"]).args(packages);
     let remedy = format!("as root: apt-get update && apt-get install {}", packages.join(" "));
