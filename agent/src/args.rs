@@ -163,6 +163,10 @@ pub struct RunArgs {
     /// The same as --view=false: only the log
     #[arg(long, conflicts_with = "view")]
     pub no_view: bool,
+
+    /// Check flags, environment and file, and end: 0 when `run` would take them, 2 when not, with everything that is wrong
+    #[arg(long)]
+    pub check_config: bool,
 }
 
 /// Flags of `inspect`.
@@ -284,6 +288,7 @@ impl RunArgs {
             log_format,
             view,
             no_view,
+            check_config: _,
         } = self;
         let mut layer = Layer::default();
         let single = [
@@ -342,8 +347,8 @@ mod tests {
         }
         assert_eq!(
             run.get_arguments().filter(|arg| arg.get_long().is_some()).count(),
-            Key::ALL.len() + 2,
-            "--config and --no-view are no settings"
+            Key::ALL.len() + 3,
+            "--config, --no-view and --check-config are no settings"
         );
     }
 

@@ -12,7 +12,10 @@ use goroscope::{
 
 fn main() -> ExitCode {
     let status = match Args::parse().command {
-        Command::Run(run) => run.config().map_or_else(|error| fail(error, ExitStatus::Usage), app::run),
+        Command::Run(run) => {
+            let run_or_end = if run.check_config { |_| ExitStatus::Ok } else { app::run };
+            run.config().map_or_else(|error| fail(error, ExitStatus::Usage), run_or_end)
+        }
         Command::Check(args) => return check(args).into(),
         Command::Inspect(args) => commands::inspect(&args.target, args.json)
             .map_or_else(|error| fail(format!("{error:#}"), ExitStatus::Failure), |()| ExitStatus::Ok),

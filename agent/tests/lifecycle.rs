@@ -164,6 +164,22 @@ fn a_taken_port_is_an_error_that_names_it() {
 }
 
 #[test]
+fn a_configuration_is_checked_without_running() {
+    let directory = TempDir::new().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let check = |text: String| {
+        let file = directory.path().join("goroscope.yaml");
+        fs::write(&file, text).unwrap();
+        agent::command(&["run", "--check-config", "--config", file.to_str().unwrap()]).output().unwrap()
+    };
+    let good = check(format!("listen: {}\nexclude: [a]\n", taken.local_addr().unwrap()));
+    assert!(good.status.success(), "it does not listen: {}", stderr(&good));
+    let bad = check("listne: 127.0.0.1:1\ninterval: soon\n".to_owned());
+    assert_eq!(bad.status.code(), Some(2), "{}", stderr(&bad));
+    assert!(stderr(&bad).contains("listne") && stderr(&bad).contains("interval"), "{}", stderr(&bad));
+}
+
+#[test]
 fn without_privileges_it_says_which_lack() {
     let _alone = alone();
     let directory = TempDir::new().unwrap();
