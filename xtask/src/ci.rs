@@ -7,9 +7,9 @@ use anyhow::{Context as _, Result};
 
 use crate::paths::root;
 use crate::setup::{self, Need, cargo};
-use crate::{build, monitoring, offsets, step, test, tidy};
+use crate::{build, chart, monitoring, offsets, step, test, tidy};
 
-/// What CI runs: fmt, build (kernel side and agent), clippy, tidy, offsets, tests; stops at the first that fails.
+/// What CI runs: fmt, build (kernel side and agent), clippy, tidy, rules and chart, offsets, tests; stops at the first that fails.
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
@@ -42,12 +42,13 @@ impl Times {
 
 pub(crate) fn run(_: &Args, yes: bool) -> Result<()> {
     let mut times = Times::default();
-    times.step("setup", || setup::ensure(yes, &[Need::Build, Need::Go, Need::Test, Need::Monitoring]))?;
+    times.step("setup", || setup::ensure(yes, &[Need::Build, Need::Go, Need::Test, Need::Monitoring, Need::Chart]))?;
     times.step("fmt", format)?;
     times.step("build", || build::all(yes, false))?;
     times.step("clippy", clippy)?;
     times.step("tidy", tidy::check)?;
     times.step("monitoring", monitoring::check)?;
+    times.step("chart", chart::check)?;
     times.step("offsets", offsets::check)?;
     let tally = times.step("test", || test::workspace(None))?;
     times.show(None);

@@ -3,16 +3,19 @@
 mod apt;
 mod bench;
 mod build;
+mod chart;
 mod ci;
 mod demo;
 mod fuzz;
 mod go;
+mod gomodule;
 mod monitoring;
 mod offsets;
 mod paths;
 mod result;
 mod setup;
 mod step;
+mod table;
 mod test;
 mod tidy;
 mod vm;
@@ -48,6 +51,7 @@ enum Command {
     Bench(bench::Args),
     Demo(demo::Args),
     Monitoring(monitoring::Args),
+    Chart(chart::Args),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +68,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args, yes),
         Command::Demo(args) => demo::run(&args, yes),
         Command::Monitoring(args) => monitoring::run(&args, yes),
+        Command::Chart(args) => chart::run(&args, yes),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

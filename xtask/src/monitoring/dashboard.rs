@@ -12,7 +12,7 @@ use super::rules::yaml;
 use crate::paths::root;
 
 /// Where dashboards are, from the root.
-pub(super) const DASHBOARDS: &str = "deploy/dashboards";
+pub(crate) const DASHBOARDS: &str = "deploy/dashboards";
 
 /// How often Prometheus is expected to scrape: no panel asks for finer steps.
 const INTERVAL: &str = "30s";

@@ -13,13 +13,16 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
-use self::dashboard::{DASHBOARDS, Dashboard};
+pub(crate) use self::dashboard::DASHBOARDS;
+use self::dashboard::Dashboard;
 use self::names::Names;
 use self::rules::Rules;
+pub(crate) use self::rules::{RULES, yaml};
 use crate::paths::{root, target};
 use crate::setup::{self, LATER, Need};
+use crate::table::{self, Checked, row, verdict};
 use crate::{apt, step};
 
 /// Checks rules and their tests (Prometheus 2 and 3), runbooks, the Alertmanager example and dashboards.
@@ -31,16 +34,6 @@ pub(crate) struct Args {
     /// Run each panel's query and the rules against a real Prometheus, agent and Go program, too (root, about a minute).
     #[arg(long)]
     live: bool,
-}
-
-/// What is wrong, one line each.
-type Problems = Vec<String>;
-
-/// One line of the table: what was checked, how much of it.
-struct Checked {
-    what: String,
-    count: String,
-    outcome: Result<()>,
 }
 
 /// The programs that judge, this Debian's and a later one's.
@@ -58,6 +51,11 @@ impl Tools {
                 .map(|dir| program(dir, "amtool")),
         }
     }
+}
+
+/// promtool of Prometheus 2 and 3; `Need::Monitoring` provides both.
+pub(crate) fn promtools() -> [PathBuf; 2] {
+    Tools::here().promtools
 }
 
 pub(crate) fn run(args: &Args, yes: bool) -> Result<()> {
@@ -87,15 +85,7 @@ pub(crate) fn check() -> Result<()> {
     let dashboards = dashboard::read()?;
     let mut table = ours(&rules, &names, &dashboards)?;
     table.extend(theirs(&tools, &rules, &dashboards)?);
-    for Checked { what, count, outcome } in &table {
-        println!("{what:<52} {count:>16}  {}", if outcome.is_ok() { "ok" } else { "FAILED" });
-    }
-    println!("{:<52} {:>16}", "all", step::seconds(start.elapsed()));
-    let failed: Vec<String> = table.iter().filter_map(|row| Some(format!("{}: {:#}", row.what, row.outcome.as_ref().err()?))).collect();
-    if !failed.is_empty() {
-        bail!("monitoring: not everything is sound\n{}", failed.join("\n"));
-    }
-    Ok(())
+    table::show("monitoring", &table, start)
 }
 
 /// What only this project asks.
@@ -172,12 +162,4 @@ fn panel_rules(dashboards: &[Dashboard]) -> Result<PathBuf> {
     fs::write(&file, serde_json::to_string(&serde_json::json!({"groups": [{"name": DASHBOARDS, "rules": rules}]}))?)
         .with_context(|| format!("cannot write {}", file.display()))?;
     Ok(file)
-}
-
-fn row(what: &str, count: String, outcome: Result<()>) -> Checked {
-    Checked { what: what.to_owned(), count, outcome }
-}
-
-fn verdict(problems: Problems) -> Result<()> {
-    if problems.is_empty() { Ok(()) } else { bail!("{} problems\n  {}", problems.len(), problems.join("\n  ")) }
 }

