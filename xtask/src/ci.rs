@@ -9,7 +9,7 @@ use crate::paths::root;
 use crate::setup::{self, Need, cargo};
 use crate::{build, chart, monitoring, offsets, step, test, tidy};
 
-/// What CI runs: fmt, build (kernel side and agent), clippy, tidy, rules and chart, offsets, tests; stops at the first that fails.
+/// What CI runs: fmt, build (kernel side and agent), clippy, tidy, rules and chart, offsets, panels against a real Prometheus, tests; stops at the first that fails.
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
@@ -50,6 +50,7 @@ pub(crate) fn run(_: &Args, yes: bool) -> Result<()> {
     times.step("monitoring", monitoring::check)?;
     times.step("chart", chart::check)?;
     times.step("offsets", offsets::check)?;
+    times.step("panels", || monitoring::live(yes))?;
     let tally = times.step("test", || test::workspace(None))?;
     times.show(None);
     println!("{tally}");
