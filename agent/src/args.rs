@@ -260,6 +260,9 @@ pub struct DoctorArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// End with 0 also when something is degraded, such as a process that a security module protects, as long as nothing is missing
+    #[arg(long)]
+    pub tolerant: bool,
 }
 
 impl RunArgs {

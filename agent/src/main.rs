@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => commands::inspect(&args.target, args.json)
             .map_or_else(|error| fail(format!("{error:#}"), ExitStatus::Failure), |()| ExitStatus::Ok),
         Command::Goroutines(args) => goroutines(args),
-        Command::Doctor(args) => match commands::doctor(&tracer::features(), args.json) {
+        Command::Doctor(args) => match commands::doctor(&tracer::features(), args.json, args.tolerant) {
             Ok(true) => ExitStatus::Ok,
             Ok(false) => ExitStatus::Failure,
             Err(error) => fail(format!("{error:#}"), ExitStatus::Failure),

@@ -75,8 +75,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{- /* Exactly what is needed, and nothing that was not asked for. */}}
 {{- define "goroscope.capabilities" -}}
+{{- if .Values.probes }}
 - BPF
 - PERFMON
+{{- end }}
 - SYS_PTRACE
 {{- if .Values.compat.sysAdmin }}
 - SYS_ADMIN

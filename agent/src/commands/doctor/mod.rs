@@ -10,19 +10,42 @@ use anyhow::Result;
 
 use super::text;
 use crate::{discovery::ProcRoot, model::Features};
+use checks::{Check, State};
 use host::Host;
 
-/// Prints what can be collected here. True when everything can.
+/// Prints what can be collected here. True when everything can or, for who is `tolerant`, when nothing is missing but in part.
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub fn doctor(features: &Features, json: bool) -> Result<bool> {
+pub fn doctor(features: &Features, json: bool, tolerant: bool) -> Result<bool> {
     let checks = checks::checks(&Host::look(&ProcRoot::default()), features);
-    let healthy = checks.iter().all(|check| check.lost.is_none());
+    let healthy = passes(&checks, false);
     if json {
         text::print_json(&show::Diagnosis { collectable: healthy, checks: &checks })?;
     } else {
         text::print(&show::text(&checks, text::colours()))?;
     }
-    Ok(healthy)
+    Ok(passes(&checks, tolerant))
+}
+
+fn passes(checks: &[Check], tolerant: bool) -> bool {
+    checks.iter().all(|check| check.lost.is_none() || (tolerant && check.state != State::Missing))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(state: State, lost: Option<&'static str>, expected: [bool; 2]) {
+        let check = Check { name: "x", state, found: String::new(), lost, remedy: None };
+        assert_eq!([false, true].map(|tolerant| passes(std::slice::from_ref(&check), tolerant)), expected, "{state:?} {lost:?}");
+    }
+
+    #[test]
+    fn who_is_tolerant_takes_what_is_degraded() {
+        check(State::Ok, None, [true, true]);
+        check(State::Degraded, None, [true, true]);
+        check(State::Degraded, Some("some"), [false, true]);
+        check(State::Missing, Some("all"), [false, false]);
+    }
 }
