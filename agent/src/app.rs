@@ -3,6 +3,8 @@
 //! Order: bind (a taken port is known before a probe is on), load the kernel side, observe, serve, show, wait for a signal or for
 //! the user to leave the view, give the terminal back, drain.
 
+mod export;
+
 use std::{
     net::TcpListener,
     sync::Arc,
@@ -15,12 +17,14 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
+use self::export::Exporting;
 use crate::{
     admin::{self, Admin, Feeder, Limits, Reports},
     args::{COMMIT, ExitStatus, VERSION},
-    config::Config,
-    metrics::{Metrics, SERIES_LIMIT},
+    config::{Config, Otlp},
+    metrics::{Metrics, SERIES_LIMIT, Services},
     observer::{self, Handle, Scope},
+    otlp::Exporter,
     telemetry::{self, Hold, Tail},
     tracer::{self, LoadError},
     view::{self, About, View},
@@ -64,11 +68,11 @@ pub fn run(config: Config) -> ExitStatus {
     for loss in &tracer.losses {
         warn!(%loss, "this host does not allow everything");
     }
-    let Config { interval, exact, pids, excludes, per_process, snapshot_dir, .. } = config;
+    let Config { interval, exact, pids, excludes, per_process, snapshot_dir, otlp, .. } = config;
     let (handle, observer) = observer::start(tracer, Scope { pids, excludes, per_process, exact, interval, snapshots: snapshot_dir });
     let served = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(anyhow::Error::from).and_then(
         |runtime| {
-            let served = runtime.block_on(serve(listeners, handle.clone(), tail));
+            let served = runtime.block_on(serve(listeners, handle.clone(), tail, otlp));
             // Connections that did not drain must not hold the end up.
             runtime.shutdown_background();
             served
@@ -97,12 +101,24 @@ fn bind(config: &Config) -> Result<Listeners, admin::BindError> {
     Ok(Listeners { all: admin::bind(config.listen)?, health: config.health_listen.map(admin::bind).transpose()? })
 }
 
-async fn serve(listeners: Listeners, handle: Handle, tail: Option<Tail>) -> anyhow::Result<()> {
+async fn serve(listeners: Listeners, handle: Handle, tail: Option<Tail>, otlp: Option<Otlp>) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let reattach = signal(SignalKind::user_defined1())?;
     let metrics = format!("http://{}/metrics", listeners.all.local_addr()?);
     info!(version = VERSION, commit = COMMIT, %metrics, "observing");
+
+    let mut services = Services::default();
+    let exporter = match otlp {
+        Some(Otlp { endpoint, headers, interval }) => {
+            let exporter = Exporter::start(endpoint, headers)?;
+            services.otlp_exports = Some(Arc::clone(&exporter.exports));
+            services.otlp_failures = Some(Arc::clone(&exporter.failures));
+            Some((exporter, interval))
+        }
+        None => None,
+    };
+    let renderer = Arc::new(Metrics::new(SERIES_LIMIT, VERSION, COMMIT).with_services(services));
 
     let (feeder, reports) = admin::channel();
     tokio::spawn(feed(feeder, handle.clone()));
@@ -111,13 +127,10 @@ async fn serve(listeners: Listeners, handle: Handle, tail: Option<Tail>) -> anyh
         Some(tail) => Shown::start(&tail, metrics, reports.clone())?,
         None => None,
     };
-    let admin = Admin {
-        listener: listeners.all,
-        health: listeners.health,
-        reports,
-        metrics: Arc::new(Metrics::new(SERIES_LIMIT, VERSION, COMMIT)),
-        limits: Limits::default(),
-    };
+    let exporting = exporter.map(|(exporter, interval)| Exporting::start(exporter, interval, reports.clone(), Arc::clone(&renderer)));
+    let admin = Admin { listener: listeners.all, health: listeners.health, reports, metrics: renderer, limits: Limits::default() };
+    // The last export is sent while responses drain.
+    let (flush, flushing) = oneshot::channel();
     let drained = admin
         .serve(async move {
             let why = tokio::select! {
@@ -128,8 +141,12 @@ async fn serve(listeners: Listeners, handle: Handle, tail: Option<Tail>) -> anyh
             // The terminal first: what is said from here on is seen.
             drop(shown);
             info!("{why}: draining");
+            let _ = flush.send(exporting.map(Exporting::finish));
         })
         .await?;
+    if let Ok(Some(last)) = flushing.await {
+        last.await?;
+    }
     info!(?drained, "served");
     Ok(())
 }

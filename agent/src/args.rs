@@ -148,6 +148,42 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR")]
     pub snapshot_dir: Option<String>,
 
+    /// Serve with TLS: the PEM file of the certificate, read again when it changes [env: GOROSCOPE_TLS_CERT] [default: no TLS]
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<String>,
+
+    /// The PEM file of the certificate's key [env: GOROSCOPE_TLS_KEY]
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<String>,
+
+    /// Serve only clients that have a certificate of a CA in this PEM file [env: GOROSCOPE_TLS_CLIENT_CA]
+    #[arg(long, value_name = "FILE")]
+    pub tls_client_ca: Option<String>,
+
+    /// Who may read /metrics and /debug: none (everybody who can connect), token (who has one of --auth-token-file) or kubernetes (whom the API server allows to get the path) [env: GOROSCOPE_AUTH] [default: none]
+    #[arg(long, value_name = "MODE")]
+    pub auth: Option<String>,
+
+    /// A file of bearer tokens, one a line, read again when it changes [env: GOROSCOPE_AUTH_TOKEN_FILE]
+    #[arg(long, value_name = "FILE")]
+    pub auth_token_file: Option<String>,
+
+    /// Serve everything at this unix socket too, to the agent's own user only, without TLS and token [env: GOROSCOPE_DEBUG_SOCKET] [default: none]
+    #[arg(long, value_name = "PATH")]
+    pub debug_socket: Option<String>,
+
+    /// Export the metrics by OTLP/HTTP too: the URL of a receiver, to which /v1/metrics is added [env: GOROSCOPE_OTLP_ENDPOINT] [default: no export]
+    #[arg(long, value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+
+    /// Send this header with each export; repeat for several. A secret is better set in the environment or the file: arguments show in ps [env: GOROSCOPE_OTLP_HEADER]
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub otlp_header: Vec<String>,
+
+    /// How often to export [env: GOROSCOPE_OTLP_INTERVAL] [default: 15s]
+    #[arg(long, value_name = "DURATION")]
+    pub otlp_interval: Option<String>,
+
     /// What to log: off, error, warn, info, debug, trace, or by room: info,goroscope::tracer=debug [env: GOROSCOPE_LOG_LEVEL] [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<String>,
@@ -287,6 +323,15 @@ impl RunArgs {
             per_process,
             snapshot_dir,
             config,
+            tls_cert,
+            tls_key,
+            tls_client_ca,
+            auth,
+            auth_token_file,
+            debug_socket,
+            otlp_endpoint,
+            otlp_header,
+            otlp_interval,
             log_level,
             log_format,
             view,
@@ -301,6 +346,14 @@ impl RunArgs {
             (Key::Exact, exact),
             (Key::PerProcess, per_process),
             (Key::SnapshotDir, snapshot_dir),
+            (Key::TlsCert, tls_cert),
+            (Key::TlsKey, tls_key),
+            (Key::TlsClientCa, tls_client_ca),
+            (Key::Auth, auth),
+            (Key::AuthTokenFile, auth_token_file),
+            (Key::DebugSocket, debug_socket),
+            (Key::OtlpEndpoint, otlp_endpoint),
+            (Key::OtlpInterval, otlp_interval),
             (Key::LogLevel, log_level),
             (Key::LogFormat, log_format),
             (Key::View, if no_view { Some("false".to_owned()) } else { view }),
@@ -308,7 +361,7 @@ impl RunArgs {
         for (key, value) in single.into_iter().filter_map(|(key, value)| Some((key, value?))) {
             layer.push(key, value, Origin::Flag);
         }
-        for (key, values) in [(Key::Pid, pid), (Key::Exclude, exclude)] {
+        for (key, values) in [(Key::Pid, pid), (Key::Exclude, exclude), (Key::OtlpHeader, otlp_header)] {
             values.into_iter().for_each(|value| layer.push(key, value, Origin::Flag));
         }
         (layer, config)

@@ -21,6 +21,7 @@ pub mod looks;
 pub mod metrics;
 pub mod model;
 pub mod observer;
+pub mod otlp;
 pub mod plan;
 pub mod profile;
 pub mod reach;

@@ -11,7 +11,7 @@ use super::{
     runtime::{self, GaugeNames},
     sites::Names,
 };
-use crate::model::{Count, Finding, GroupReport, Identity, Info, RuntimeCounters, RuntimeReading};
+use crate::model::{Count, Finding, GroupReport, Identity, Info, RuntimeCounters, RuntimeReading, Since};
 
 /// How long the counters of a label set stay after its last process ended.
 const KEPT: Duration = Duration::from_secs(300);
@@ -51,6 +51,8 @@ pub struct Live<'a> {
     pub identity: &'a Identity,
     /// When it started.
     pub started_at: SystemTime,
+    /// Since when it is counted.
+    pub since: Since,
     /// What it did so far.
     pub totals: &'a Totals,
     /// Share of events counted, by family.
@@ -68,6 +70,8 @@ struct Account {
     ended: Totals,
     names: BTreeMap<Family, Names>,
     gauge_names: GaugeNames,
+    /// Since when its first processes were counted: what comes later changes nothing.
+    since: Option<Since>,
     /// When its last process was seen, ns.
     last_ns: u64,
 }
@@ -78,8 +82,9 @@ pub struct Ledger(BTreeMap<Identity, Account>);
 
 impl Ledger {
     /// Books the last totals of a process that has ended.
-    pub fn end(&mut self, identity: &Identity, totals: &Totals, now_ns: u64) {
+    pub fn end(&mut self, identity: &Identity, totals: &Totals, since: Since, now_ns: u64) {
         let account = self.0.entry(identity.clone()).or_default();
+        account.since.get_or_insert(since);
         account.ended.add(totals);
         account.last_ns = account.last_ns.max(now_ns);
     }
@@ -103,6 +108,7 @@ impl Ledger {
 impl Account {
     fn report(&mut self, identity: &Identity, live: &[&Live<'_>]) -> GroupReport {
         let mut totals = self.ended.clone();
+        self.since = self.since.or_else(|| live.iter().map(|process| process.since).reduce(Since::min));
         let mut sampling_ratio: BTreeMap<Family, f64> = BTreeMap::new();
         let mut info = BTreeSet::new();
         for process in live {
@@ -130,6 +136,7 @@ impl Account {
             counters: totals.runtime,
             findings: findings(live),
             identity: identity.clone(),
+            since: self.since,
             started_at: live.iter().map(|process| process.started_at).min(),
             counts: totals.counts,
             sampling_ratio,
@@ -161,10 +168,16 @@ mod tests {
         }
     }
 
+    fn since(second: u64) -> Since {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+        Since { process: time, probes: time + Duration::from_secs(1) }
+    }
+
     fn live<'a>(identity: &'a Identity, totals: &'a Totals, ratio: f64) -> Live<'a> {
         Live {
             identity,
             started_at: SystemTime::UNIX_EPOCH + Duration::from_secs(totals.counts[&Kind::GoroutineStart].value),
+            since: since(totals.counts[&Kind::GoroutineStart].value),
             totals,
             sampling_ratio: [(Family::Goroutine, ratio)].into(),
             reading: None,
@@ -192,10 +205,11 @@ mod tests {
         let identity = Identity { process: "job".into(), ..Identity::default() };
         let mut ledger = Ledger::default();
         let done = totals(10, &[("main.run", 10)]);
-        ledger.end(&identity, &done, SECOND);
+        ledger.end(&identity, &done, since(2), SECOND);
         let next = totals(3, &[("main.run", 3)]);
         let report = ledger.report(&[live(&identity, &next, 1.0)], 2 * SECOND);
         assert_eq!(report[0].counts[&Kind::GoroutineStart], Count::exact(13), "a restart does not reset");
+        assert_eq!(report[0].since, Some(since(2)), "nor does it move the beginning");
         let report = ledger.report(&[], 301 * SECOND);
         assert_eq!(report[0].started_at, None);
         assert_eq!(report[0].counts[&Kind::GoroutineStart], Count::exact(10), "only what was booked");

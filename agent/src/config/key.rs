@@ -19,6 +19,24 @@ pub enum Key {
     PerProcess,
     /// `snapshot-dir`.
     SnapshotDir,
+    /// `tls-cert`.
+    TlsCert,
+    /// `tls-key`.
+    TlsKey,
+    /// `tls-client-ca`.
+    TlsClientCa,
+    /// `auth`.
+    Auth,
+    /// `auth-token-file`.
+    AuthTokenFile,
+    /// `debug-socket`.
+    DebugSocket,
+    /// `otlp-endpoint`.
+    OtlpEndpoint,
+    /// `otlp-header`.
+    OtlpHeader,
+    /// `otlp-interval`.
+    OtlpInterval,
     /// `log-level`.
     LogLevel,
     /// `log-format`.
@@ -32,7 +50,7 @@ pub(super) const PREFIX: &str = "GOROSCOPE_";
 
 impl Key {
     /// Every setting.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 20] = [
         Self::Listen,
         Self::HealthListen,
         Self::Interval,
@@ -41,6 +59,15 @@ impl Key {
         Self::Exclude,
         Self::PerProcess,
         Self::SnapshotDir,
+        Self::TlsCert,
+        Self::TlsKey,
+        Self::TlsClientCa,
+        Self::Auth,
+        Self::AuthTokenFile,
+        Self::DebugSocket,
+        Self::OtlpEndpoint,
+        Self::OtlpHeader,
+        Self::OtlpInterval,
         Self::LogLevel,
         Self::LogFormat,
         Self::View,
@@ -58,6 +85,15 @@ impl Key {
             Self::Exclude => "exclude",
             Self::PerProcess => "per-process",
             Self::SnapshotDir => "snapshot-dir",
+            Self::TlsCert => "tls-cert",
+            Self::TlsKey => "tls-key",
+            Self::TlsClientCa => "tls-client-ca",
+            Self::Auth => "auth",
+            Self::AuthTokenFile => "auth-token-file",
+            Self::DebugSocket => "debug-socket",
+            Self::OtlpEndpoint => "otlp-endpoint",
+            Self::OtlpHeader => "otlp-header",
+            Self::OtlpInterval => "otlp-interval",
             Self::LogLevel => "log-level",
             Self::LogFormat => "log-format",
             Self::View => "view",
@@ -73,7 +109,13 @@ impl Key {
     /// Whether it takes several values.
     #[must_use]
     pub const fn is_list(self) -> bool {
-        matches!(self, Self::Pid | Self::Exclude)
+        matches!(self, Self::Pid | Self::Exclude | Self::OtlpHeader)
+    }
+
+    /// Whether a value must not be shown.
+    #[must_use]
+    pub const fn is_secret(self) -> bool {
+        matches!(self, Self::OtlpHeader)
     }
 
     /// What a value must be: ends the sentence "expected ...".
@@ -81,11 +123,18 @@ impl Key {
     pub const fn expects(self) -> &'static str {
         match self {
             Self::Listen | Self::HealthListen => "ADDRESS:PORT with a numeric address, such as 127.0.0.1:9640, 0.0.0.0:9640 or [::1]:9640",
-            Self::Interval => "a duration from 100ms to 1h, such as 5s, 500ms or 1m",
+            Self::Interval | Self::OtlpInterval => "a duration from 100ms to 1h, such as 5s, 500ms or 1m",
             Self::Exact | Self::PerProcess | Self::View => "true or false",
             Self::Pid => "a process id, a number from 1",
             Self::Exclude => "a glob: of a name, such as 'kube*', or with a slash of a path, such as '/opt/vendor/**'",
-            Self::SnapshotDir => "an absolute path",
+            Self::SnapshotDir | Self::TlsCert | Self::TlsKey | Self::TlsClientCa | Self::AuthTokenFile | Self::DebugSocket => {
+                "an absolute path"
+            }
+            Self::Auth => "none, kubernetes or token",
+            Self::OtlpEndpoint => {
+                "the http:// or https:// URL of an OTLP/HTTP receiver without user or query, such as http://127.0.0.1:4318"
+            }
+            Self::OtlpHeader => "Name=value, such as 'Authorization=Bearer abc'",
             Self::LogLevel => "off, error, warn, info, debug or trace, optionally per room: info,goroscope::tracer=debug",
             Self::LogFormat => "text or json",
         }

@@ -14,10 +14,12 @@ mod problem;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
+use http::{HeaderName, HeaderValue, Uri};
+
 pub use self::{
     excludes::Excludes,
     key::Key,
-    parse::{LogFilter, LogFormat, time_span},
+    parse::{AuthMode, LogFilter, LogFormat, time_span},
     problem::{ConfigError, Origin, Problem},
 };
 
@@ -27,6 +29,8 @@ pub const DEFAULT_LISTEN: &str = "127.0.0.1:9640";
 pub const DEFAULT_SNAPSHOT_DIR: &str = "/var/lib/goroscope";
 /// How often memory is read unless told otherwise.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
+/// How often metrics are exported unless told otherwise.
+pub const DEFAULT_OTLP_INTERVAL: Duration = Duration::from_secs(15);
 /// What is logged unless told otherwise.
 pub const DEFAULT_LOG_LEVEL: &str = "info";
 
@@ -49,12 +53,54 @@ pub struct Config {
     pub per_process: bool,
     /// Where what was seen when a leak was found is kept.
     pub snapshot_dir: PathBuf,
+    /// With which certificate it is served; none: without TLS.
+    pub tls: Option<Tls>,
+    /// Who may ask.
+    pub auth: Auth,
+    /// Where everything is served to this host's root, too.
+    pub debug_socket: Option<PathBuf>,
+    /// Where metrics are exported to; none: nowhere.
+    pub otlp: Option<Otlp>,
     /// What is logged.
     pub log_level: LogFilter,
     /// How.
     pub log_format: LogFormat,
     /// Show a live view, where there is a terminal for it.
     pub view: bool,
+}
+
+/// PEM files of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// Its certificate, and those that lead to its CA.
+    pub cert: PathBuf,
+    /// The certificate's key.
+    pub key: PathBuf,
+    /// CAs of which a client must have a certificate; none: it needs none.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// Who may ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Auth {
+    /// Everybody who can connect.
+    #[default]
+    None,
+    /// Whom the Kubernetes API server allows to.
+    Kubernetes,
+    /// Who has a token of this file.
+    Token(PathBuf),
+}
+
+/// Export by OTLP/HTTP.
+#[derive(Clone, Debug)]
+pub struct Otlp {
+    /// Where metrics are posted.
+    pub endpoint: Uri,
+    /// With each request. Values are marked as sensitive.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// How often.
+    pub interval: Duration,
 }
 
 /// One value as it was given, and where.
@@ -110,10 +156,49 @@ impl Config {
             per_process: parse::one(Key::PerProcess, of(Key::PerProcess), problems, parse::boolean).unwrap_or_default(),
             snapshot_dir: parse::one(Key::SnapshotDir, of(Key::SnapshotDir), problems, parse::absolute)
                 .unwrap_or_else(|| DEFAULT_SNAPSHOT_DIR.into()),
+            tls: tls(&of, problems),
+            auth: auth(&of, problems),
+            debug_socket: parse::one(Key::DebugSocket, of(Key::DebugSocket), problems, parse::absolute),
+            otlp: otlp(&of, problems),
             log_level: parse::one(Key::LogLevel, of(Key::LogLevel), problems, LogFilter::parse).unwrap_or_default(),
             log_format: parse::one(Key::LogFormat, of(Key::LogFormat), problems, LogFormat::parse).unwrap_or_default(),
             view: parse::one(Key::View, of(Key::View), problems, parse::boolean).unwrap_or(true),
         }
+    }
+}
+
+fn tls<'a>(of: &impl Fn(Key) -> &'a [Setting], problems: &mut Vec<Problem>) -> Option<Tls> {
+    need(of, problems, Key::TlsCert, Key::TlsKey);
+    need(of, problems, Key::TlsKey, Key::TlsCert);
+    need(of, problems, Key::TlsClientCa, Key::TlsCert);
+    let mut path = |key| parse::one(key, of(key), problems, parse::absolute);
+    let (cert, key, client_ca) = (path(Key::TlsCert), path(Key::TlsKey), path(Key::TlsClientCa));
+    Some(Tls { cert: cert?, key: key?, client_ca })
+}
+
+fn auth<'a>(of: &impl Fn(Key) -> &'a [Setting], problems: &mut Vec<Problem>) -> Auth {
+    let file = parse::one(Key::AuthTokenFile, of(Key::AuthTokenFile), problems, parse::absolute);
+    match parse::one(Key::Auth, of(Key::Auth), problems, AuthMode::parse).unwrap_or_default() {
+        AuthMode::None => Auth::None,
+        AuthMode::Kubernetes => Auth::Kubernetes,
+        AuthMode::Token => {
+            need(of, problems, Key::Auth, Key::AuthTokenFile);
+            file.map_or(Auth::None, Auth::Token)
+        }
+    }
+}
+
+fn otlp<'a>(of: &impl Fn(Key) -> &'a [Setting], problems: &mut Vec<Problem>) -> Option<Otlp> {
+    let headers = parse::list(Key::OtlpHeader, of(Key::OtlpHeader), problems, parse::header);
+    let interval = parse::one(Key::OtlpInterval, of(Key::OtlpInterval), problems, parse::duration);
+    let endpoint = parse::one(Key::OtlpEndpoint, of(Key::OtlpEndpoint), problems, parse::endpoint)?;
+    Some(Otlp { endpoint, headers, interval: interval.unwrap_or(DEFAULT_OTLP_INTERVAL) })
+}
+
+/// Where `key` is set, `other` must be.
+fn need<'a>(of: &impl Fn(Key) -> &'a [Setting], problems: &mut Vec<Problem>, key: Key, other: Key) {
+    if let ([Setting { origin, .. }, ..], []) = (of(key), of(other)) {
+        problems.push(Problem::Needs { origin: origin.clone(), key, other });
     }
 }
 

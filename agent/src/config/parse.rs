@@ -2,11 +2,36 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use http::{HeaderName, HeaderValue, Uri, uri::PathAndQuery};
+
 use super::{Key, Problem, Setting};
 
 /// What is logged: a level, or levels by room. Checked; `tracing_subscriber::EnvFilter` reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFilter(String);
+
+/// Who may ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AuthMode {
+    /// Everybody who can connect.
+    #[default]
+    None,
+    /// Whom the Kubernetes API server allows to.
+    Kubernetes,
+    /// Who has a token.
+    Token,
+}
+
+impl AuthMode {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        match text {
+            "none" => Some(Self::None),
+            "kubernetes" => Some(Self::Kubernetes),
+            "token" => Some(Self::Token),
+            _ => None,
+        }
+    }
+}
 
 /// How is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,6 +87,27 @@ pub(super) fn absolute(text: &str) -> Option<PathBuf> {
     Some(PathBuf::from(text)).filter(|path| path.is_absolute())
 }
 
+/// Where metrics are posted: the base URL of a receiver and the path that OTLP/HTTP gives metrics, once.
+pub(super) fn endpoint(text: &str) -> Option<Uri> {
+    const METRICS: &str = "/v1/metrics";
+    let mut parts = text.parse::<Uri>().ok()?.into_parts();
+    let is_plain = |authority: &http::uri::Authority| !authority.as_str().contains('@');
+    parts.authority.as_ref().filter(|authority| is_plain(authority))?;
+    parts.scheme.as_ref().filter(|scheme| ["http", "https"].contains(&scheme.as_str()))?;
+    let path = parts.path_and_query.as_ref().filter(|path| path.query().is_none())?.path().trim_end_matches('/');
+    let path = if path.ends_with(METRICS) { path.to_owned() } else { format!("{path}{METRICS}") };
+    parts.path_and_query = Some(PathAndQuery::try_from(path).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+/// `Name=value`. The value does not show in any log.
+pub(super) fn header(text: &str) -> Option<(HeaderName, HeaderValue)> {
+    let (name, value) = text.split_once('=')?;
+    let mut value = HeaderValue::from_str(value.trim()).ok()?;
+    value.set_sensitive(true);
+    Some((name.trim().parse().ok()?, value))
+}
+
 pub(super) fn boolean(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Some(true),
@@ -105,7 +151,8 @@ pub(super) fn one<T>(key: Key, settings: &[Setting], problems: &mut Vec<Problem>
     }
     let parsed = parse(value);
     if parsed.is_none() {
-        problems.push(Problem::Value { origin, key, value: value.clone() });
+        let value = if key.is_secret() { "(not shown)".to_owned() } else { value.clone() };
+        problems.push(Problem::Value { origin, key, value });
     }
     parsed
 }

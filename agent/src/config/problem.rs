@@ -53,6 +53,16 @@ pub enum Problem {
         /// How many values.
         times: usize,
     },
+    /// A setting that is nothing without another one, which is not there.
+    #[error("{}: needs {} too", place(.origin, &.key.written(.origin)), .other.written(.origin))]
+    Needs {
+        /// Where.
+        origin: Origin,
+        /// Which setting.
+        key: Key,
+        /// What it needs.
+        other: Key,
+    },
     /// The file cannot be read.
     #[error("configuration file {}: {error}", path.display())]
     Unreadable {

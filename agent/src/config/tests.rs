@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, io::Write, net::SocketAddr, path::PathBuf};
 
-use super::{Config, ConfigError, DEFAULT_LISTEN, DEFAULT_LOG_LEVEL, Key, Layer, LogFormat, Origin};
+use super::{Auth, Config, ConfigError, DEFAULT_LISTEN, DEFAULT_LOG_LEVEL, Key, Layer, LogFormat, Origin, Otlp};
 
 fn load(flags: &[(Key, &str)], environment: &[(&str, &str)], yaml: &str) -> Result<Config, ConfigError> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -72,6 +72,15 @@ fn every_key_is_read_from_every_source() {
         (Key::Exclude, "a*"),
         (Key::PerProcess, "1"),
         (Key::SnapshotDir, "/tmp/snapshots"),
+        (Key::TlsCert, "/tls/tls.crt"),
+        (Key::TlsKey, "/tls/tls.key"),
+        (Key::TlsClientCa, "/tls/ca.crt"),
+        (Key::Auth, "token"),
+        (Key::AuthTokenFile, "/auth/tokens"),
+        (Key::DebugSocket, "/run/goroscope.sock"),
+        (Key::OtlpEndpoint, "https://otel:4318/base/"),
+        (Key::OtlpHeader, "Authorization=Bearer a=b"),
+        (Key::OtlpInterval, "20s"),
         (Key::LogLevel, "warn,goroscope::tracer=debug"),
         (Key::LogFormat, "json"),
         (Key::View, "no"),
@@ -87,7 +96,47 @@ fn every_key_is_read_from_every_source() {
         assert!(config.excludes.excludes("api", "/api") && !config.excludes.excludes("b", "/a"));
         assert_eq!((config.log_level.as_str(), config.log_format), ("warn,goroscope::tracer=debug", LogFormat::Json));
         assert!(!config.view);
+        let tls = config.tls.unwrap();
+        assert_eq!((tls.cert, tls.key, tls.client_ca), ("/tls/tls.crt".into(), "/tls/tls.key".into(), Some("/tls/ca.crt".into())));
+        assert_eq!((config.auth, config.debug_socket), (Auth::Token("/auth/tokens".into()), Some("/run/goroscope.sock".into())));
+        let Otlp { endpoint, headers, interval } = config.otlp.unwrap();
+        assert_eq!((endpoint.to_string().as_str(), interval.as_secs()), ("https://otel:4318/base/v1/metrics", 20));
+        assert!(headers.len() == 1 && headers[0].0 == "authorization" && headers[0].1 == "Bearer a=b" && headers[0].1.is_sensitive());
     }
+}
+
+#[test]
+fn a_receiver_is_asked_at_the_path_of_metrics() {
+    let check = |endpoint: &str, expected: Option<&str>| {
+        let found = load_file(&[(Key::OtlpEndpoint, endpoint)], &[], None).ok().and_then(|config| config.otlp);
+        assert_eq!(found.map(|otlp| otlp.endpoint.to_string()).as_deref(), expected, "{endpoint}");
+    };
+    check("http://127.0.0.1:4318", Some("http://127.0.0.1:4318/v1/metrics"));
+    check("http://[::1]:4318/", Some("http://[::1]:4318/v1/metrics"));
+    check("https://prometheus/api/v1/otlp", Some("https://prometheus/api/v1/otlp/v1/metrics"));
+    check("https://prometheus/api/v1/otlp/v1/metrics", Some("https://prometheus/api/v1/otlp/v1/metrics"));
+    for wrong in ["", "localhost:4318", "grpc://a:4317", "/v1/metrics", "http://", "http://user:secret@a", "http://a/?token=b"] {
+        check(wrong, None);
+    }
+}
+
+#[test]
+fn a_secret_is_never_shown() {
+    let wrong = message(&[], &[("GOROSCOPE_OTLP_HEADER", "s3cret")], "");
+    assert!(wrong.contains("GOROSCOPE_OTLP_HEADER") && wrong.contains("Name=value") && !wrong.contains("s3cret"), "{wrong}");
+    let config = load_file(&[(Key::OtlpEndpoint, "http://a"), (Key::OtlpHeader, "X-Key=s3cret")], &[], None).unwrap();
+    assert!(!format!("{config:?}").contains("s3cret"));
+}
+
+#[test]
+fn what_is_nothing_alone_is_told() {
+    let yaml = "tls-cert: /a\n";
+    assert_eq!(message(&[], &[], yaml), "1: tls-cert: needs tls-key too");
+    assert_eq!(message(&[(Key::TlsKey, "/a")], &[], ""), "--tls-key: needs --tls-cert too");
+    let ca = message(&[], &[("GOROSCOPE_TLS_CLIENT_CA", "/a")], "");
+    assert_eq!(ca, "environment variable GOROSCOPE_TLS_CLIENT_CA: needs GOROSCOPE_TLS_CERT too");
+    assert_eq!(message(&[(Key::Auth, "token")], &[], ""), "--auth: needs --auth-token-file too");
+    assert!(load_file(&[(Key::Auth, "kubernetes")], &[], None).unwrap().auth == Auth::Kubernetes);
 }
 
 #[test]

@@ -5,4 +5,5 @@
 pub mod findings;
 pub mod goroutines;
 pub mod json;
+pub mod otlp;
 pub mod pprof;

@@ -3,17 +3,17 @@
 //! In: samples in any order. Out: families in the order of their names, samples in the order of their labels, no label set twice.
 //! Must not know: Reports, formats.
 
-use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeMap, sync::Arc, time::SystemTime};
 
 use super::label;
 use crate::model::Histogram;
 
 /// A label. The value is clean (see [`label::clean`]).
-pub(super) type Label = (&'static str, Arc<str>);
+pub type Label = (&'static str, Arc<str>);
 
 /// What `# TYPE` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Type {
+pub enum Type {
     /// Only rises.
     Counter,
     /// Rises and falls.
@@ -39,13 +39,15 @@ pub(super) enum Merge {
 
 /// What a family is.
 #[derive(Debug)]
-pub(super) struct Descriptor {
+pub struct Descriptor {
     /// The name of its samples, as text 0.0.4 has it: with unit, `_total` and `_info`.
     pub(super) name: &'static str,
     /// `# TYPE`.
     pub(super) kind: Type,
     /// The unit that the name carries.
     pub(super) unit: Option<&'static str>,
+    /// What is counted, in the semantic conventions' word.
+    pub(super) things: Option<&'static str>,
     /// See [`Merge`].
     pub(super) merge: Merge,
     /// `# HELP`: one line, no backslash (`prometheus-client` does not escape it).
@@ -55,22 +57,22 @@ pub(super) struct Descriptor {
 impl Descriptor {
     /// A counter; `name` ends in `_total`.
     pub(super) const fn counter(name: &'static str, help: &'static str) -> Self {
-        Self { name, kind: Type::Counter, unit: None, merge: Merge::Sum, help }
+        Self { name, kind: Type::Counter, unit: None, things: None, merge: Merge::Sum, help }
     }
 
     /// A gauge that is added up when label sets fall together.
     pub(super) const fn gauge(name: &'static str, help: &'static str) -> Self {
-        Self { name, kind: Type::Gauge, unit: None, merge: Merge::Sum, help }
+        Self { name, kind: Type::Gauge, unit: None, things: None, merge: Merge::Sum, help }
     }
 
     /// A histogram; its samples add `_bucket`, `_sum` and `_count` to the name.
     pub(super) const fn histogram(name: &'static str, help: &'static str) -> Self {
-        Self { name, kind: Type::Histogram, unit: None, merge: Merge::Sum, help }
+        Self { name, kind: Type::Histogram, unit: None, things: None, merge: Merge::Sum, help }
     }
 
     /// An info; `name` ends in `_info`.
     pub(super) const fn info(name: &'static str, help: &'static str) -> Self {
-        Self { name, kind: Type::Info, unit: None, merge: Merge::Same, help }
+        Self { name, kind: Type::Info, unit: None, things: None, merge: Merge::Same, help }
     }
 
     /// The unit that the name carries (before `_total`).
@@ -79,10 +81,48 @@ impl Descriptor {
         self
     }
 
+    /// What is counted, where the semantic conventions say so: a unit in braces that no name carries.
+    pub(super) const fn things(mut self, things: &'static str) -> Self {
+        self.things = Some(things);
+        self
+    }
+
     /// What becomes of two samples of one label set.
     pub(super) const fn merge(mut self, merge: Merge) -> Self {
         self.merge = merge;
         self
+    }
+
+    /// What sort of samples it has.
+    #[must_use]
+    pub const fn kind(&self) -> Type {
+        self.kind
+    }
+
+    /// What it means, in a sentence or two.
+    #[must_use]
+    pub const fn help(&self) -> &'static str {
+        self.help
+    }
+
+    /// The name in OpenTelemetry, without unit and type: words between dots. Where a semantic convention has the metric, this is
+    /// its name; a Prometheus that receives it makes the name of its samples from it again.
+    #[must_use]
+    pub fn otel_name(&self) -> String {
+        self.stem().replace('_', ".").replace(".by.", ".by_")
+    }
+
+    /// The unit in OpenTelemetry (UCUM); empty where there is none.
+    #[must_use]
+    pub fn otel_unit(&self) -> String {
+        match (self.unit, self.things) {
+            (Some("bytes"), _) => "By".to_owned(),
+            (Some("seconds"), _) => "s".to_owned(),
+            (Some("percent"), _) => "%".to_owned(),
+            (Some(unit), _) => unit.to_owned(),
+            (None, Some(things)) => format!("{{{things}}}"),
+            (None, None) => String::new(),
+        }
     }
 
     /// The name without `_total`, `_info` and unit: `prometheus-client` puts them there itself.
@@ -99,7 +139,7 @@ impl Descriptor {
 
 /// The labels of a sample: those of the process, shared by its samples, and those of the sample itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Labels {
+pub struct Labels {
     shared: Arc<[Label]>,
     own: Vec<Label>,
 }
@@ -123,6 +163,18 @@ impl Labels {
         self.shared.iter().chain(&self.own).map(|(name, value)| (*name, value.as_ref()))
     }
 
+    /// Those of the process, the same for all its samples; none where a sample is not of one.
+    #[must_use]
+    pub const fn of_process(&self) -> &Arc<[Label]> {
+        &self.shared
+    }
+
+    /// Those of the sample itself.
+    #[must_use]
+    pub fn own(&self) -> &[Label] {
+        &self.own
+    }
+
     /// Whether there is none.
     pub(super) fn is_empty(&self) -> bool {
         self.shared.is_empty() && self.own.is_empty()
@@ -131,7 +183,7 @@ impl Labels {
 
 /// A number, never NaN or infinite; or many.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub enum Value {
     /// A number of things.
     Count(u64),
     /// Seconds, shares.
@@ -170,16 +222,35 @@ impl Value {
 
 /// One line of a page.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Sample {
-    pub(super) labels: Labels,
-    pub(super) value: Value,
+pub struct Sample {
+    /// What it is of.
+    pub labels: Labels,
+    /// What it says.
+    pub value: Value,
+    /// Since when it is counted; none for what is not counted, and for what the agent counts of itself.
+    pub since: Option<SystemTime>,
+}
+
+impl Sample {
+    /// A sample that is no count.
+    pub(super) const fn new(labels: Labels, value: Value) -> Self {
+        Self { labels, value, since: None }
+    }
+
+    /// The same, counted since then.
+    pub(super) const fn since(mut self, since: Option<SystemTime>) -> Self {
+        self.since = since;
+        self
+    }
 }
 
 /// One family with at least one sample.
 #[derive(Clone, Debug)]
-pub(super) struct Family {
-    pub(super) descriptor: &'static Descriptor,
-    pub(super) samples: Vec<Sample>,
+pub struct Family {
+    /// What it is.
+    pub descriptor: &'static Descriptor,
+    /// In the order of their labels.
+    pub samples: Vec<Sample>,
 }
 
 /// Families as they are being filled.
@@ -189,8 +260,13 @@ pub(super) struct Families(BTreeMap<&'static str, Family>);
 impl Families {
     /// One more sample.
     pub(super) fn push(&mut self, descriptor: &'static Descriptor, labels: Labels, value: Value) {
+        self.add(descriptor, Sample::new(labels, value));
+    }
+
+    /// The same.
+    pub(super) fn add(&mut self, descriptor: &'static Descriptor, sample: Sample) {
         let family = self.0.entry(descriptor.name).or_insert_with(|| Family { descriptor, samples: Vec::new() });
-        family.samples.push(Sample { labels, value });
+        family.samples.push(sample);
     }
 
     /// The families in order, each label set once: Prometheus refuses a whole page for one that is there twice.
@@ -207,6 +283,7 @@ impl Family {
             let same = later.labels == kept.labels;
             if same {
                 kept.value = std::mem::replace(&mut kept.value, Value::Count(0)).merged(later.value.clone(), merge);
+                kept.since = kept.since.min(later.since);
             }
             same
         });

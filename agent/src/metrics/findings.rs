@@ -32,7 +32,7 @@ pub(super) fn chunk(findings: &[Finding], labels: &Arc<[Label]>) -> Chunk {
             .with("evidence", finding.evidence.as_str())
             .with("created_by", &finding.created_by.function)
             .with("site", &finding.created_by.place());
-        (&FINDINGS, Sample { labels, value: Value::Count(finding.count) })
+        (&FINDINGS, Sample::new(labels, Value::Count(finding.count)))
     });
     Chunk { detail: Detail::Totals, samples: samples.collect() }
 }

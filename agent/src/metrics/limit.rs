@@ -80,7 +80,7 @@ impl Limiter {
             }
             room -= series;
             for (descriptor, sample) in chunk.samples {
-                families.push(descriptor, sample.labels, sample.value);
+                families.add(descriptor, sample);
             }
         }
         self.add_own(families, self.limit - room);

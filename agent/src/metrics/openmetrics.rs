@@ -47,7 +47,7 @@ const fn metric_type(descriptor: &Descriptor) -> MetricType {
     }
 }
 
-fn encode_sample(family: &mut MetricEncoder<'_>, descriptor: &Descriptor, Sample { labels, value }: &Sample) -> fmt::Result {
+fn encode_sample(family: &mut MetricEncoder<'_>, descriptor: &Descriptor, Sample { labels, value, .. }: &Sample) -> fmt::Result {
     if descriptor.kind == Type::Info {
         return family.encode_info(labels);
     }

@@ -20,7 +20,8 @@ static GOROUTINES: Descriptor = Descriptor::gauge(
     "go_goroutine_count",
     "Live goroutines, as runtime.NumGoroutine counts them: without the runtime's own, which are in goroscope_system_goroutines. Read \
      from the process' memory at goroscope_last_read_timestamp_seconds; exact.",
-);
+)
+.things("goroutine");
 static SYSTEM_GOROUTINES: Descriptor =
     Descriptor::gauge("goroscope_system_goroutines", "Live goroutines of the Go runtime itself, such as the collector's workers.");
 static BY_STATE: Descriptor = Descriptor::gauge(
@@ -48,6 +49,7 @@ static PROCESSORS: Descriptor = Descriptor::gauge(
     "go_processor_limit",
     "Threads that can run Go code at once (GOMAXPROCS). The largest where a series stands for several processes.",
 )
+.things("thread")
 .merge(Merge::Max);
 static THREADS: Descriptor =
     Descriptor::gauge("goroscope_threads", "Threads of the operating system that the Go runtime made and that have not ended.");
@@ -77,7 +79,7 @@ static TIMERS: Descriptor = Descriptor::gauge(
     "Timers in the heaps of the Go runtime: sleeps, deadlines, tickers, AfterFunc. From Go 1.23 on, channel timers that nobody waits for \
      are in no heap.",
 );
-static GC_CYCLES: Descriptor = Descriptor::counter("go_memory_gc_cycles_total", "Garbage collections that have ended.");
+static GC_CYCLES: Descriptor = Descriptor::counter("go_memory_gc_cycles_total", "Garbage collections that have ended.").things("gc_cycle");
 static GC_PAUSES: Descriptor = Descriptor::histogram(
     "go_memory_gc_pause_duration_seconds",
     "Pauses of all goroutines for the garbage collector, two a collection. The sum is an estimate: the runtime keeps buckets only, and each \
@@ -89,7 +91,8 @@ static ALLOCATED: Descriptor =
 static ALLOCATIONS: Descriptor = Descriptor::counter(
     "go_memory_allocations_total",
     "Objects allocated on the heap since the process started; tiny ones that share a block are one.",
-);
+)
+.things("allocation");
 static LATENCY: Descriptor = Descriptor::histogram(
     "go_schedule_duration_seconds",
     "How long goroutines were runnable before they ran, of which the runtime measures one in eight. The sum is an estimate: the runtime \
@@ -131,7 +134,8 @@ type Row = (&'static Descriptor, Sample);
 
 /// All samples of one label set.
 pub(super) fn chunks(group: &GroupReport, labels: &Arc<[Label]>) -> Vec<Chunk> {
-    let mut totals = group.counters.as_ref().map(|counters| count(counters, labels)).unwrap_or_default();
+    let mut totals =
+        group.counters.as_ref().map(|counters| count(counters, labels, group.since.map(|since| since.process))).unwrap_or_default();
     let Some(gauges) = &group.gauges else { return vec![Chunk { detail: Detail::Totals, samples: totals }] };
     totals.extend(gauge(gauges, labels));
     let by = |descriptor, label, rows: Vec<(&str, u64)>| {
@@ -150,7 +154,7 @@ pub(super) fn chunks(group: &GroupReport, labels: &Arc<[Label]>) -> Vec<Chunk> {
 }
 
 fn row(descriptor: &'static Descriptor, labels: Labels, value: Value) -> Row {
-    (descriptor, Sample { labels, value })
+    (descriptor, Sample::new(labels, value))
 }
 
 fn gauge(gauges: &RuntimeGauges, labels: &Arc<[Label]>) -> Vec<Row> {
@@ -176,7 +180,7 @@ fn gauge(gauges: &RuntimeGauges, labels: &Arc<[Label]>) -> Vec<Row> {
     rows
 }
 
-fn count(counters: &RuntimeCounters, labels: &Arc<[Label]>) -> Vec<Row> {
+fn count(counters: &RuntimeCounters, labels: &Arc<[Label]>, since: Option<SystemTime>) -> Vec<Row> {
     let RuntimeCounters { gc_cycles, gc_pauses, allocated_bytes, allocations, schedule_latency, mutex_wait_ns } = counters;
     let counts = [(&GC_CYCLES, Some(*gc_cycles)), (&ALLOCATED, *allocated_bytes), (&ALLOCATIONS, *allocations)];
     let counts = counts.into_iter().filter_map(|(descriptor, value)| Some((descriptor, Value::Count(value?))));
@@ -184,7 +188,8 @@ fn count(counters: &RuntimeCounters, labels: &Arc<[Label]>) -> Vec<Row> {
     let histograms = histograms.into_iter().filter_map(|(descriptor, value)| Some((descriptor, Value::Histogram(value.clone()?))));
     #[expect(clippy::cast_precision_loss, reason = "nanoseconds as seconds, shown")]
     let waited = mutex_wait_ns.map(|ns| (&MUTEX_WAIT, Value::Float(ns as f64 / 1e9)));
-    counts.chain(histograms).chain(waited).map(|(descriptor, value)| row(descriptor, Labels::shared(labels), value)).collect()
+    let counters = counts.chain(histograms).chain(waited);
+    counters.map(|(descriptor, value)| (descriptor, Sample::new(Labels::shared(labels), value).since(since))).collect()
 }
 
 fn seconds(time: SystemTime) -> f64 {

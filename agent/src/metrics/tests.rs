@@ -7,10 +7,12 @@ use std::{
 
 use goroscope_abi::{Family, Kind};
 
-use super::{Format, Metrics, OwnUsage, agent, findings, label::VALUE_BYTES_MAX, limit, own, runtime, workload};
+use super::{
+    Descriptor, Format, Metrics, OwnUsage, Services, Type, agent, findings, label::VALUE_BYTES_MAX, limit, own, runtime, services, workload,
+};
 use crate::model::{
-    AgentReport, Count, Evidence, Finding, FindingKind, GroupReport, Histogram, Identity, Report, RuntimeCounters, RuntimeGauges, Site,
-    Sites, report::Info,
+    AgentReport, Count, Evidence, Finding, FindingKind, GroupReport, Histogram, Identity, Report, RuntimeCounters, RuntimeGauges, Since,
+    Site, Sites, Tally, report::Info,
 };
 
 const OWN: OwnUsage = OwnUsage {
@@ -36,6 +38,7 @@ fn group(identity: Identity) -> GroupReport {
     GroupReport {
         identity,
         started_at: Some(UNIX_EPOCH + Duration::from_millis(1_600_000_000_250)),
+        since: Some(Since { process: UNIX_EPOCH, probes: UNIX_EPOCH }),
         counts,
         sampling_ratio: BTreeMap::from([(Family::Goroutine, 1.0), (Family::Map, 0.001), (Family::Timer, 1.0)]),
         sites: sites.collect(),
@@ -128,8 +131,26 @@ fn gone(identity: Identity) -> GroupReport {
     GroupReport { started_at: None, sites: BTreeMap::new(), gauges: None, counters: None, findings: Vec::new(), ..group(identity) }
 }
 
+/// All of them, each with something counted.
+fn services() -> Services {
+    let tally = |reasons: &'static [&'static str]| {
+        let tally = Tally::new(reasons);
+        reasons.iter().take(1).for_each(|reason| tally.count(reason));
+        Some(std::sync::Arc::new(tally))
+    };
+    let (otlp_failures, refused) = (tally(&["timeout", "partial"]), tally(&["forbidden"]));
+    Services { otlp_exports: tally(&[""]), otlp_failures, reload_failures: tally(&[""]), refused }
+}
+
+/// Every family there is.
+fn descriptors() -> impl Iterator<Item = &'static Descriptor> {
+    let limits = [&limit::SERIES, &limit::SERIES_LIMIT, &limit::SERIES_DROPPED];
+    let rooms = workload::ALL.into_iter().chain(agent::ALL).chain(own::ALL).chain(runtime::ALL).chain(findings::ALL);
+    rooms.chain(services::ALL).chain(limits)
+}
+
 fn page(report: &Report, format: Format) -> String {
-    Metrics::new(1000, "0.1.0", "abc").page(report, Some(&OWN)).render(format).unwrap()
+    Metrics::new(1000, "0.1.0", "abc").with_services(services()).page(report, Some(&OWN)).render(format).unwrap()
 }
 
 type Samples = BTreeMap<String, f64>;
@@ -180,27 +201,17 @@ fn both_formats_say_the_same() {
 fn no_metric_is_dead() {
     let page = page(&full(), Format::Text004);
     let samples = samples(&page);
-    for descriptor in workload::ALL
-        .into_iter()
-        .chain(agent::ALL)
-        .chain(own::ALL)
-        .chain(runtime::ALL)
-        .chain(findings::ALL)
-        .chain([&limit::SERIES, &limit::SERIES_LIMIT])
-    {
+    for descriptor in descriptors().filter(|descriptor| descriptor.name != limit::SERIES_DROPPED.name) {
         let names = [descriptor.name.to_owned(), format!("{}_count", descriptor.name)];
         let family = |series: &&String| series.split('{').next().is_some_and(|name| names.iter().any(|known| known == name));
         assert!(samples.iter().filter(|(series, _)| family(series)).any(|(_, value)| *value > 0.0), "{} is dead", descriptor.name);
     }
-    let known = workload::ALL.len() + agent::ALL.len() + own::ALL.len() + runtime::ALL.len() + findings::ALL.len() + 3;
-    assert_eq!(headers(&page, false).len(), known, "a family is not in its room's ALL");
+    assert_eq!(headers(&page, false).len(), descriptors().count(), "a family is not in its room's ALL");
 }
 
 #[test]
 fn descriptors_are_well_formed() {
-    use super::family::Type;
-    let limits = [&limit::SERIES, &limit::SERIES_LIMIT, &limit::SERIES_DROPPED];
-    for descriptor in workload::ALL.into_iter().chain(agent::ALL).chain(own::ALL).chain(runtime::ALL).chain(findings::ALL).chain(limits) {
+    for descriptor in descriptors() {
         let name = descriptor.name;
         let suffix = match descriptor.kind {
             Type::Counter => "_total",
@@ -212,6 +223,48 @@ fn descriptors_are_well_formed() {
         assert_eq!(name, format!("{}{unit}{suffix}", descriptor.stem()));
         assert!(descriptor.help.ends_with('.') && !descriptor.help.contains(['\\', '\n']) && !descriptor.help.contains("  "), "{name}");
     }
+}
+
+/// The name of samples that a Prometheus gives what it receives by OTLP: unit and type are put behind the name again.
+fn received(name: &str, unit: &str, kind: Type) -> String {
+    let unit = match unit {
+        "By" => "_bytes",
+        "s" => "_seconds",
+        "%" => "_percent",
+        unit if unit.is_empty() || unit.starts_with('{') => "",
+        other => panic!("{name}: {other}"),
+    };
+    let total = if kind == Type::Counter { "_total" } else { "" };
+    format!("{}{unit}{total}", name.replace('.', "_"))
+}
+
+#[test]
+fn otel_names_come_back_as_ours() {
+    for descriptor in descriptors().filter(|descriptor| descriptor.kind != Type::Info) {
+        assert_eq!(received(&descriptor.otel_name(), &descriptor.otel_unit(), descriptor.kind), descriptor.name);
+    }
+}
+
+/// Semantic conventions 1.43, docs/runtime/go-metrics.md.
+#[test]
+fn semantic_conventions_are_kept() {
+    let known: BTreeMap<String, String> = descriptors().map(|descriptor| (descriptor.otel_name(), descriptor.otel_unit())).collect();
+    for (name, unit) in [
+        ("go.goroutine.count", "{goroutine}"),
+        ("go.processor.limit", "{thread}"),
+        ("go.memory.used", "By"),
+        ("go.memory.limit", "By"),
+        ("go.memory.allocated", "By"),
+        ("go.memory.allocations", "{allocation}"),
+        ("go.memory.gc.goal", "By"),
+        ("go.memory.gc.cycles", "{gc_cycle}"),
+        ("go.memory.gc.pause.duration", "s"),
+        ("go.schedule.duration", "s"),
+        ("go.config.gogc", "%"),
+    ] {
+        assert_eq!(known.get(name).map(String::as_str), Some(unit), "{name}");
+    }
+    assert_eq!(known.keys().filter(|name| name.starts_with("go.")).count(), 11, "a name that is no convention's");
 }
 
 #[test]

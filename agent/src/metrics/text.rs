@@ -26,7 +26,7 @@ pub(super) fn render(families: &[Family]) -> Result<String, fmt::Error> {
     Ok(page)
 }
 
-fn write_sample(page: &mut String, name: &str, Sample { labels, value }: &Sample) -> fmt::Result {
+fn write_sample(page: &mut String, name: &str, Sample { labels, value, .. }: &Sample) -> fmt::Result {
     match value {
         Value::Count(count) => write_line(page, name, labels, None, count),
         Value::Float(float) => write_line(page, name, labels, None, float),

@@ -4,7 +4,10 @@
 //!
 //! A kind that a group does not have gives no series ("could not be counted" is not 0); one that it has gives one, be it 0.
 
-use std::{sync::Arc, time::UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use goroscope_abi::{Family, Kind};
 
@@ -164,13 +167,13 @@ pub(super) fn chunks(report: &Report) -> Vec<Chunk> {
         chunks.push(info(group, &labels));
         chunks.extend(runtime::chunks(group, &labels));
         chunks.push(findings::chunk(&group.findings, &labels));
-        chunks.extend(group.sites.iter().map(|(family, sites)| by_sites(*family, sites, &labels)));
+        chunks.extend(group.sites.iter().map(|(family, sites)| by_sites(*family, sites, &labels, since(group, *family))));
     }
     chunks.push(refusals(report));
     chunks
 }
 
-fn identity_labels(identity: &Identity) -> Arc<[Label]> {
+pub(super) fn identity_labels(identity: &Identity) -> Arc<[Label]> {
     let Identity { process, container, unit, pid } = identity;
     let pid = pid.map(|pid| pid.to_string());
     let labels = [("process", Some(process)), ("container", container.as_ref()), ("unit", unit.as_ref()), ("pid", pid.as_ref())];
@@ -180,15 +183,16 @@ fn identity_labels(identity: &Identity) -> Arc<[Label]> {
 fn totals(group: &GroupReport, labels: &Arc<[Label]>) -> Chunk {
     let counts = group.counts.iter().map(|(kind, count)| {
         let (descriptor, variant) = counter(*kind);
-        (descriptor, Sample { labels: Labels::shared(labels).with("variant", variant), value: Value::Count(count.value) })
+        let labels = Labels::shared(labels).with("variant", variant);
+        (descriptor, Sample::new(labels, Value::Count(count.value)).since(since(group, kind.family())))
     });
     let ratios = group.sampling_ratio.iter().filter(|(_, ratio)| group.started_at.is_some() && ratio.is_finite()).map(|(family, ratio)| {
         let labels = Labels::shared(labels).with("family", family.name());
-        (&SAMPLING_RATIO, Sample { labels, value: Value::Float(*ratio) })
+        (&SAMPLING_RATIO, Sample::new(labels, Value::Float(*ratio)))
     });
     let started = group.started_at.map(|at| {
         let at = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        (&START_TIME, Sample { labels: Labels::shared(labels), value: Value::Float(at.as_secs_f64()) })
+        (&START_TIME, Sample::new(Labels::shared(labels), Value::Float(at.as_secs_f64())))
     });
     Chunk { detail: Detail::Totals, samples: counts.chain(ratios).chain(started).collect() }
 }
@@ -200,18 +204,24 @@ fn info(group: &GroupReport, labels: &Arc<[Label]>) -> Chunk {
             .with("build_id", &info.build_id)
             .with("module", &info.module)
             .with("module_version", &info.module_version);
-        (&PROCESS_INFO, Sample { labels, value: Value::Count(1) })
+        (&PROCESS_INFO, Sample::new(labels, Value::Count(1)))
     });
     Chunk { detail: Detail::Info, samples: samples.collect() }
 }
 
-fn by_sites(family: Family, sites: &Sites, labels: &Arc<[Label]>) -> Chunk {
+/// Since when a family is counted: goroutines since the process started where its memory is read, all else since its probes are on.
+fn since(group: &GroupReport, family: Family) -> Option<SystemTime> {
+    let since = group.since?;
+    Some(if family == Family::Goroutine && group.counters.is_some() { since.process } else { since.probes })
+}
+
+fn by_sites(family: Family, sites: &Sites, labels: &Arc<[Label]>, since: Option<SystemTime>) -> Chunk {
     let (descriptor, label) = by_site(family);
     let named = sites.named.iter().map(|(function, count)| (function.as_str(), *count));
     let samples = named.chain([("other", sites.other)]).map(|(function, count)| {
         // A function whose name could not be found has none, and must not look like the total.
         let function = if function.is_empty() { "other" } else { function };
-        (descriptor, Sample { labels: Labels::shared(labels).with(label, function), value: Value::Count(count) })
+        (descriptor, Sample::new(Labels::shared(labels).with(label, function), Value::Count(count)).since(since))
     });
     Chunk { detail: Detail::Sites, samples: samples.collect() }
 }
@@ -219,7 +229,7 @@ fn by_sites(family: Family, sites: &Sites, labels: &Arc<[Label]>) -> Chunk {
 fn refusals(report: &Report) -> Chunk {
     let samples = report.agent.refusals.iter().map(|((process, family, reason), processes)| {
         let labels = Labels::default().with("process", process).with("family", family).with("reason", reason);
-        (&REFUSALS, Sample { labels, value: Value::Count(*processes) })
+        (&REFUSALS, Sample::new(labels, Value::Count(*processes)))
     });
     Chunk { detail: Detail::Info, samples: samples.collect() }
 }

@@ -12,6 +12,7 @@ pub mod plan;
 pub mod proof;
 pub mod report;
 pub mod site;
+pub mod tally;
 pub mod target;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -28,7 +29,8 @@ pub use plan::{Probe, ProbePlan, Refusal, Subject};
 pub use proof::{Proof, Waiter};
 pub use report::{
     AgentReport, Count, FamilyMode, FamilyReport, GroupReport, Info, ProcessReport, Report, RuntimeCounters, RuntimeGauges, RuntimeReading,
-    SiteReport, Sites, TargetState,
+    Since, SiteReport, Sites, TargetState,
 };
 pub use site::Site;
+pub use tally::Tally;
 pub use target::{Identity, RuntimeAddress, Slot, Target};

@@ -210,6 +210,8 @@ pub struct GroupReport {
     pub identity: Identity,
     /// When the oldest of its live processes started; none when there is none, and then there are no gauges.
     pub started_at: Option<SystemTime>,
+    /// Since when its counters count.
+    pub since: Option<Since>,
     /// Events by kind. A kind that is not here is not counted.
     pub counts: BTreeMap<Kind, Count>,
     /// The smallest share of events counted, by family, over live processes.
@@ -224,6 +226,23 @@ pub struct GroupReport {
     pub findings: Vec<Finding>,
     /// One entry for each distinct set of info labels of its live processes.
     pub info: Vec<Info>,
+}
+
+/// When the counters of a label set were 0: as its first process tells, for as long as they are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Since {
+    /// The process started: what its memory counts.
+    pub process: SystemTime,
+    /// The process was found: what probes count.
+    pub probes: SystemTime,
+}
+
+impl Since {
+    /// The earlier of both, each.
+    #[must_use]
+    pub fn min(self, other: Self) -> Self {
+        Self { process: self.process.min(other.process), probes: self.probes.min(other.probes) }
+    }
 }
 
 /// Labels of `goroscope_process_info` beside the identity.

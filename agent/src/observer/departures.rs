@@ -74,7 +74,7 @@ impl Observer {
         let reading = Reading { hits: hits.unwrap_or_default(), sites };
         let attachment = watched.slot.as_ref().ok().and_then(|slot| self.attachments.get(slot));
         let totals = watched.last_totals(attachment, &reading, now);
-        self.ledger.end(&watched.target.identity, &totals, now);
+        self.ledger.end(&watched.target.identity, &totals, watched.since(), now);
         self.maps.forget(&key, &reading.sites);
         let slot = watched.slot.clone();
         self.watched.remove(&key);
@@ -100,7 +100,7 @@ impl Observer {
                 let target = Target { key, identity, load_bias: reading.hits.bias, ..example.clone() };
                 let watched = Watched::new(target, *listed, Some(Arc::clone(&attachment.executable)), Ok(attachment.slot));
                 let totals = watched.last_totals(Some(attachment), &reading, now);
-                self.ledger.end(&watched.target.identity, &totals, now);
+                self.ledger.end(&watched.target.identity, &totals, watched.since(), now);
             }
             // Perf links (before Linux 6.6) have no cookies: nobody knows what it was.
             None => *self.failures.entry("ended_unseen").or_default() += 1,

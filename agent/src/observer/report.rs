@@ -48,6 +48,7 @@ impl Observer {
                 Live {
                     identity: &watched.target.identity,
                     started_at: watched.target.started_at,
+                    since: watched.since(),
                     totals: sums,
                     sampling_ratio: attachment
                         .iter()

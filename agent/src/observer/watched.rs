@@ -13,7 +13,7 @@ use crate::{
     budget::{Bucket, Estimate, Window},
     collect::Totals,
     discovery::Listed,
-    model::{Count, Executable, Finding, Refusal, RuntimeAddress, Site, SiteReport, Slot, Target},
+    model::{Count, Executable, Finding, Refusal, RuntimeAddress, Since, Site, SiteReport, Slot, Target},
     tracer::{Hits, Maps, SiteHits},
 };
 
@@ -120,6 +120,11 @@ impl Watched {
             buckets: BTreeMap::new(),
             sampled: BTreeMap::new(),
         }
+    }
+
+    /// Since when it is counted.
+    pub(super) const fn since(&self) -> Since {
+        Since { process: self.target.started_at, probes: self.found_at }
     }
 
     /// From now on a family is counted in windows: what was counted until `now_ns` was exact.

@@ -1,0 +1,59 @@
+//! What the agent's own services (OTLP export, TLS, auth) say: families of [`Tally`]s.
+//!
+//! In: tallies. Out: samples. Must not know: what the services do. A service that is off has no series.
+
+use std::sync::Arc;
+
+use super::family::{Descriptor, Families, Labels, Value};
+use crate::model::Tally;
+
+static OTLP_EXPORTS: Descriptor =
+    Descriptor::counter("goroscope_agent_otlp_exports_total", "Exports that the OTLP receiver has taken. Absent where export is off.");
+static OTLP_FAILURES: Descriptor = Descriptor::counter(
+    "goroscope_agent_otlp_export_failures_total",
+    "Attempts to export that failed, by reason: unreachable, timeout, throttled (429) and unavailable (502, 503, 504) are tried again; \
+     rejected, partial (some points refused) and queue_full (the oldest export gave way to a newer one) are lost.",
+);
+static TLS_RELOAD_FAILURES: Descriptor = Descriptor::counter(
+    "goroscope_agent_tls_reload_failures_total",
+    "Changed certificate, key, CA or token files that could not be used; what was there before stays in use. Absent where there are none.",
+);
+static REQUESTS_REFUSED: Descriptor = Descriptor::counter(
+    "goroscope_agent_requests_refused_total",
+    "Requests that were not answered, by reason: unauthenticated (401), forbidden (403) or unreviewed (503: who asks could not be \
+     reviewed). Absent where auth is none.",
+);
+
+/// Every family of this room.
+#[cfg(test)]
+pub(super) static ALL: [&Descriptor; 4] = [&OTLP_EXPORTS, &OTLP_FAILURES, &TLS_RELOAD_FAILURES, &REQUESTS_REFUSED];
+
+/// Tallies of the services that are on.
+#[derive(Clone, Debug, Default)]
+pub struct Services {
+    /// Exports that were taken.
+    pub otlp_exports: Option<Arc<Tally>>,
+    /// Exports that failed, by reason.
+    pub otlp_failures: Option<Arc<Tally>>,
+    /// Files that changed and could not be used.
+    pub reload_failures: Option<Arc<Tally>>,
+    /// Requests that were refused, by reason.
+    pub refused: Option<Arc<Tally>>,
+}
+
+impl Services {
+    pub(super) fn add(&self, families: &mut Families) {
+        let Self { otlp_exports, otlp_failures, reload_failures, refused } = self;
+        let tallies = [
+            (&OTLP_EXPORTS, otlp_exports),
+            (&OTLP_FAILURES, otlp_failures),
+            (&TLS_RELOAD_FAILURES, reload_failures),
+            (&REQUESTS_REFUSED, refused),
+        ];
+        for (descriptor, tally) in tallies {
+            for (reason, count) in tally.iter().flat_map(|tally| tally.counts()) {
+                families.push(descriptor, Labels::default().with("reason", reason), Value::Count(count));
+            }
+        }
+    }
+}
