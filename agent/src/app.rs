@@ -21,7 +21,7 @@ use self::export::Exporting;
 use crate::{
     admin::{self, Admin, Feeder, Limits, Reports},
     args::{COMMIT, ExitStatus, VERSION},
-    config::{Config, Otlp},
+    config::{Auth, Config, Otlp},
     metrics::{Metrics, SERIES_LIMIT, Services},
     observer::{self, Handle, Scope},
     otlp::Exporter,
@@ -45,6 +45,10 @@ pub fn run(config: Config) -> ExitStatus {
     let tail = (config.view && view::is_possible()).then(Tail::default);
     if let Err(error) = telemetry::init(&config.log_level, config.log_format, tail.as_ref()) {
         eprintln!("goroscope: {error}");
+    }
+    if config.tls.is_some() || config.auth != Auth::None || config.debug_socket.is_some() {
+        error!("tls-cert, auth and debug-socket are known, but do not work yet");
+        return ExitStatus::Usage;
     }
     let listeners = match bind(&config) {
         Ok(listeners) => listeners,

@@ -2,18 +2,17 @@
 
 use std::{fmt::Write, net::SocketAddr, sync::Arc};
 
+use axum::http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS},
+};
 use axum::{
     Extension, Router,
     extract::{Query, Request, State},
-    http::{
-        HeaderMap, HeaderValue, StatusCode,
-        header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS},
-    },
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
-
 use serde::Deserialize;
 
 use super::Reports;

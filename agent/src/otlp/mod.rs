@@ -7,8 +7,6 @@
 
 mod backoff;
 mod client;
-#[cfg(test)]
-mod tests;
 
 use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
 
@@ -211,3 +209,6 @@ impl Courier {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
