@@ -8,6 +8,6 @@ mod runtime;
 mod sites;
 
 pub use self::{
-    ledger::{Final, Ledger, Live, Names, Renamed, Totals},
+    ledger::{Ledger, Live, Totals},
     runtime::counters,
 };

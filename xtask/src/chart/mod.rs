@@ -28,6 +28,9 @@ pub(crate) use self::tools::PROGRAMS;
 /// Where it is, from the root.
 const CHART: &str = "charts/goroscope";
 
+/// Beside the chart, and of the operator's kinds like parts of it.
+const ALERTMANAGER_CONFIG: &str = "deploy/alertmanager/alertmanagerconfig.yaml";
+
 /// Checks charts/goroscope: values, every scenario's manifests, its unit tests and documents.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -121,25 +124,24 @@ fn package() -> Result<()> {
 }
 
 fn kubeconform(scenarios: &[Scenario], version: &str) -> Checked {
-    let count = format!("{} scenarios", scenarios.len());
     let checked = || {
-        let mut command = Command::new(KUBECONFORM.path());
-        command.args(["-strict", "-kubernetes-version", version]);
-        // Kinds that nobody publishes a schema of in a registry.
-        command.args(["-skip", "SecurityContextConstraints,VerticalPodAutoscaler"]);
-        for location in schemas::locations() {
-            command.arg("-schema-location").arg(location);
-        }
+        let mut files = vec![root().join(ALERTMANAGER_CONFIG)];
         for scenario in scenarios {
             let file = scratch()?.join(format!("{}-{version}.yaml", scenario.name));
             fs::write(&file, scenario.render(version)?)?;
-            command.arg(file);
+            files.push(file);
+        }
+        let mut command = Command::new(KUBECONFORM.path());
+        // Kinds that nobody publishes a schema of in a registry are left out.
+        command.args(["-strict", "-kubernetes-version", version, "-skip", "SecurityContextConstraints,VerticalPodAutoscaler"]);
+        for location in schemas::locations() {
+            command.arg("-schema-location").arg(location);
         }
         // It writes what is wrong to standard output.
-        let done = command.output().context("cannot start kubeconform")?;
+        let done = command.args(files).output().context("cannot start kubeconform")?;
         if done.status.success() { Ok(()) } else { bail!("{}", String::from_utf8_lossy(&done.stdout)) }
     };
-    row(&format!("kubeconform -strict, Kubernetes {version}"), count, checked())
+    row(&format!("kubeconform -strict, Kubernetes {version}"), format!("{} scenarios", scenarios.len()), checked())
 }
 
 /// helm-unittest, on a copy: it leaves folders behind.

@@ -19,10 +19,17 @@ pub(crate) const VERSION: &str = "1.37.0";
 pub(super) const KUBERNETES: [&str; 2] = ["1.25.0", "1.37.0"];
 
 const OPERATOR: (&str, &str) = ("github.com/prometheus-operator/prometheus-operator", "0.85.0");
-const OPERATOR_KINDS: [&str; 3] = ["podmonitors", "servicemonitors", "prometheusrules"];
+/// Plural, kind and version.
+const OPERATOR_KINDS: [(&str, &str, &str); 4] = [
+    ("podmonitors", "podmonitor", "v1"),
+    ("servicemonitors", "servicemonitor", "v1"),
+    ("prometheusrules", "prometheusrule", "v1"),
+    ("alertmanagerconfigs", "alertmanagerconfig", "v1alpha1"),
+];
 
 fn dir() -> PathBuf {
-    cache().join(format!("kubernetes-schemas-{VERSION}"))
+    let kinds = OPERATOR_KINDS.len();
+    cache().join(format!("kubernetes-schemas-{VERSION}-operator-{}-{kinds}", OPERATOR.1))
 }
 
 /// `-schema-location` of kubeconform.
@@ -71,13 +78,12 @@ fn kubernetes(from: &Path, to: &Path) -> Result<()> {
 fn operator(to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     let dir = gomodule::folder(OPERATOR.0, OPERATOR.1)?.join("example/prometheus-operator-crd");
-    for kind in OPERATOR_KINDS {
-        let file = dir.join(format!("monitoring.coreos.com_{kind}.yaml"));
+    for (plural, kind, version) in OPERATOR_KINDS {
+        let file = dir.join(format!("monitoring.coreos.com_{plural}.yaml"));
         let definition: Value = yaml(&file)?;
         let mut schema = definition.pointer("/spec/versions/0/schema/openAPIV3Schema").context("no schema in a definition")?.clone();
         close(&mut schema);
-        let name = format!("{}-monitoring-v1.json", kind.trim_end_matches('s'));
-        fs::write(to.join(name), schema.to_string())?;
+        fs::write(to.join(format!("{kind}-monitoring-{version}.json")), schema.to_string())?;
     }
     Ok(())
 }

@@ -139,10 +139,17 @@ impl Stage {
         build.current_dir(&source).args(["build", "-o"]).arg(&load);
         step::run("build the load", &mut build, "mend what Go says above")?;
         fs::copy(&load, dir.join("crowd"))?;
+        of_the_future(&load, &dir.join("future"))?;
         let [agent, prometheus] = [free()?, free()?];
         let listen = agent.to_string();
-        let mut children = vec![Child::start(&load, &["leak"])?, Child::start(&dir.join("crowd"), &["crowd"])?];
-        children.push(Child::start(&target().join("debug/goroscope"), &["run", "--listen", &listen, "--interval", "1s"])?);
+        let mut children = vec![Child::start(&load, &["leak"])?];
+        for name in ["crowd", "future"] {
+            children.push(Child::start(&dir.join(name), &["crowd"])?);
+        }
+        // This Prometheus takes no OTLP, so that there are failures to show.
+        let receiver = format!("http://{prometheus}");
+        let arguments = ["run", "--listen", &listen, "--interval", "1s", "--otlp-endpoint", &receiver, "--otlp-interval", "1s"];
+        children.push(Child::start(&target().join("debug/goroscope"), &arguments)?);
         let prometheus = Prometheus::prepare(&dir, agent, prometheus, &Rules::read()?.files)?;
         children.push(Child::start(&prometheus.program(), &prometheus.arguments().iter().map(String::as_str).collect::<Vec<_>>())?);
         step::note(&format!("Prometheus at http://{}, agent at http://{agent}", prometheus.address()));
@@ -158,6 +165,22 @@ impl Stage {
         let name = |labels: &BTreeMap<String, String>, label: &str| labels.get(label).cloned().unwrap_or_default();
         Ok(fires.iter().map(|Series { labels, .. }| format!("{} {}", name(labels, "alertname"), name(labels, "process"))).collect())
     }
+}
+
+/// A copy of a Go program that says to be of a version which nobody knows yet: it is refused.
+fn of_the_future(program: &Path, copy: &Path) -> Result<()> {
+    let known = go::version_of(&go::host()?).context("the host's Go has a version")?;
+    let (known, future) = (format!("go{known}"), "go1.99");
+    let mut bytes = fs::read(program)?;
+    let mut at = 0;
+    while let Some(found) = bytes.get(at..).and_then(|rest| rest.windows(known.len()).position(|window| window == known.as_bytes())) {
+        at += found;
+        bytes.get_mut(at..at + future.len()).context("a version is longer than go1.99")?.copy_from_slice(future.as_bytes());
+    }
+    ensure!(at > 0, "{} does not say that it is of {known}", program.display());
+    fs::copy(program, copy)?;
+    fs::write(copy, bytes)?;
+    Ok(())
 }
 
 /// An address of this host where nobody listens.
