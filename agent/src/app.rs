@@ -21,8 +21,10 @@ use self::export::Exporting;
 use crate::{
     admin::{self, Admin, Feeder, Limits, Reports},
     args::{COMMIT, ExitStatus, VERSION},
-    config::{Auth, Config, Otlp},
+    config::{Auth, Config, Kubernetes, Otlp},
+    k8s::{self, Cluster},
     metrics::{Metrics, SERIES_LIMIT, Services},
+    model::PodEvent,
     observer::{self, Handle, Scope},
     otlp::Exporter,
     telemetry::{self, Hold, Tail},
@@ -72,11 +74,13 @@ pub fn run(config: Config) -> ExitStatus {
     for loss in &tracer.losses {
         warn!(%loss, "this host does not allow everything");
     }
-    let Config { interval, exact, pids, excludes, per_process, snapshot_dir, otlp, .. } = config;
-    let (handle, observer) = observer::start(tracer, Scope { pids, excludes, per_process, exact, interval, snapshots: snapshot_dir });
+    let Config { interval, exact, pids, excludes, per_process, snapshot_dir, kubernetes, otlp, .. } = config;
+    let pods = k8s::is_wanted(&kubernetes).then_some(kubernetes);
+    let scope = Scope { pids, excludes, per_process, exact, interval, snapshots: snapshot_dir, kubernetes: pods.is_some() };
+    let (handle, observer) = observer::start(tracer, scope);
     let served = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(anyhow::Error::from).and_then(
         |runtime| {
-            let served = runtime.block_on(serve(listeners, handle.clone(), tail, otlp));
+            let served = runtime.block_on(serve(listeners, handle.clone(), tail, pods, otlp));
             // Connections that did not drain must not hold the end up.
             runtime.shutdown_background();
             served
@@ -105,7 +109,13 @@ fn bind(config: &Config) -> Result<Listeners, admin::BindError> {
     Ok(Listeners { all: admin::bind(config.listen)?, health: config.health_listen.map(admin::bind).transpose()? })
 }
 
-async fn serve(listeners: Listeners, handle: Handle, tail: Option<Tail>, otlp: Option<Otlp>) -> anyhow::Result<()> {
+async fn serve(
+    listeners: Listeners,
+    handle: Handle,
+    tail: Option<Tail>,
+    pods: Option<Kubernetes>,
+    otlp: Option<Otlp>,
+) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let reattach = signal(SignalKind::user_defined1())?;
@@ -126,6 +136,9 @@ async fn serve(listeners: Listeners, handle: Handle, tail: Option<Tail>, otlp: O
 
     let (feeder, reports) = admin::channel();
     tokio::spawn(feed(feeder, handle.clone()));
+    if let Some(kubernetes) = pods {
+        tokio::spawn(name(kubernetes, handle.clone()));
+    }
     tokio::spawn(reattach_on(reattach, handle));
     let mut shown = match tail {
         Some(tail) => Shown::start(&tail, metrics, reports.clone())?,
@@ -221,6 +234,19 @@ async fn feed(feeder: Feeder, handle: Handle) {
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Tells the observer of pods.
+async fn name(config: Kubernetes, handle: Handle) {
+    let detail = match Cluster::find(&config).await {
+        Ok(cluster) => {
+            info!(node = cluster.node(), "asking the API server for the pods of this node");
+            return cluster.watch(config, move |event| handle.pods(event)).await;
+        }
+        Err(error) => error.to_string(),
+    };
+    error!(detail, "no names from Kubernetes");
+    let _ = handle.pods(PodEvent::Failed { reason: "unreachable", detail });
 }
 
 async fn reattach_on(mut signal: Signal, handle: Handle) {

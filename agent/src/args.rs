@@ -184,6 +184,34 @@ pub struct RunArgs {
     #[arg(long, value_name = "DURATION")]
     pub otlp_interval: Option<String>,
 
+    /// Name processes by namespace, pod and container, as the Kubernetes API server tells: true, false, or auto where there is a service account or a kubeconfig [env: GOROSCOPE_KUBERNETES] [default: auto]
+    #[arg(long, value_name = "BOOL|auto", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub kubernetes: Option<String>,
+
+    /// Reach the API server with this file [env: GOROSCOPE_KUBECONFIG] [default: the service account, else KUBECONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<String>,
+
+    /// The name of this node, whose pods are asked for [env: GOROSCOPE_NODE_NAME] [default: the host's name]
+    #[arg(long, value_name = "NAME")]
+    pub node_name: Option<String>,
+
+    /// Watch only the pods of these namespaces, as globs; repeat for several [env: GOROSCOPE_NAMESPACE] [default: all]
+    #[arg(long, value_name = "GLOB")]
+    pub namespace: Vec<String>,
+
+    /// Leave the pods of these namespaces alone; repeat for several [env: GOROSCOPE_EXCLUDE_NAMESPACE]
+    #[arg(long, value_name = "GLOB")]
+    pub exclude_namespace: Vec<String>,
+
+    /// Watch only pods with these labels, such as team=shop,tier!=test [env: GOROSCOPE_POD_SELECTOR] [default: all]
+    #[arg(long, value_name = "SELECTOR")]
+    pub pod_selector: Option<String>,
+
+    /// Tell of a leak by an Event on the pod [env: GOROSCOPE_EVENTS] [default: true]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub events: Option<String>,
+
     /// What to log: off, error, warn, info, debug, trace, or by room: info,goroscope::tracer=debug [env: GOROSCOPE_LOG_LEVEL] [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<String>,
@@ -332,6 +360,13 @@ impl RunArgs {
             otlp_endpoint,
             otlp_header,
             otlp_interval,
+            kubernetes,
+            kubeconfig,
+            node_name,
+            namespace,
+            exclude_namespace,
+            pod_selector,
+            events,
             log_level,
             log_format,
             view,
@@ -354,6 +389,11 @@ impl RunArgs {
             (Key::DebugSocket, debug_socket),
             (Key::OtlpEndpoint, otlp_endpoint),
             (Key::OtlpInterval, otlp_interval),
+            (Key::Kubernetes, kubernetes),
+            (Key::Kubeconfig, kubeconfig),
+            (Key::NodeName, node_name),
+            (Key::PodSelector, pod_selector),
+            (Key::Events, events),
             (Key::LogLevel, log_level),
             (Key::LogFormat, log_format),
             (Key::View, if no_view { Some("false".to_owned()) } else { view }),
@@ -361,7 +401,13 @@ impl RunArgs {
         for (key, value) in single.into_iter().filter_map(|(key, value)| Some((key, value?))) {
             layer.push(key, value, Origin::Flag);
         }
-        for (key, values) in [(Key::Pid, pid), (Key::Exclude, exclude), (Key::OtlpHeader, otlp_header)] {
+        for (key, values) in [
+            (Key::Pid, pid),
+            (Key::Exclude, exclude),
+            (Key::Namespace, namespace),
+            (Key::ExcludeNamespace, exclude_namespace),
+            (Key::OtlpHeader, otlp_header),
+        ] {
             values.into_iter().for_each(|value| layer.push(key, value, Origin::Flag));
         }
         (layer, config)

@@ -17,6 +17,7 @@ pub mod discovery;
 pub mod export;
 pub mod goruntime;
 pub mod growth;
+pub mod k8s;
 pub mod looks;
 pub mod metrics;
 pub mod model;

@@ -24,7 +24,7 @@ use crate::config::{LogFilter, LogFormat};
 /// Logging has been started before.
 pub fn init(filter: &LogFilter, format: LogFormat, tail: Option<&Tail>) -> Result<(), TryInitError> {
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let filter = EnvFilter::builder().parse_lossy(filter.as_str());
+    let filter = self::filter(filter);
     let layers = match tail.cloned() {
         None => vec![lines(format, colours, io::stderr)],
         Some(tail) => {
@@ -34,6 +34,11 @@ pub fn init(filter: &LogFilter, format: LogFormat, tail: Option<&Tail>) -> Resul
         }
     };
     tracing_subscriber::registry().with(layers).with(filter).try_init()
+}
+
+/// The client of Kubernetes logs each failure, which rooms tell once: it is silent unless it is asked for by name.
+fn filter(filter: &LogFilter) -> EnvFilter {
+    EnvFilter::builder().parse_lossy(format!("kube_client=off,kube_runtime=off,{}", filter.as_str()))
 }
 
 fn lines<W>(format: LogFormat, colours: bool, writer: W) -> Box<dyn Layer<Registry> + Send + Sync>
@@ -69,12 +74,13 @@ mod tests {
     fn logged(filter: &str, format: LogFormat) -> String {
         let buffer = Buffer::default();
         let writer = buffer.clone();
-        let filter = EnvFilter::builder().parse_lossy(LogFilter::parse(filter).unwrap().as_str());
+        let filter = super::filter(&LogFilter::parse(filter).unwrap());
         let subscriber = tracing_subscriber::registry().with(lines(format, false, move || writer.clone())).with(filter);
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(pid = 7, process = "a\"\u{1b}[31m", "attached");
             tracing::debug!("detail");
             tracing::debug!(target: "goroscope::tracer", "room");
+            tracing::error!(target: "kube_client::client::builder", "client");
         });
         let bytes = buffer.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -93,5 +99,7 @@ mod tests {
         assert!(lines.contains("attached pid=7") && !lines.contains("detail") && !lines.contains('\u{1b}'), "{lines}");
         let lines = logged("warn,goroscope::tracer=debug", LogFormat::Text);
         assert!(lines.contains("room") && lines.lines().count() == 1, "{lines}");
+        let lines = logged("warn,kube_client=error", LogFormat::Text);
+        assert!(lines.contains("client") && lines.lines().count() == 1, "{lines}");
     }
 }

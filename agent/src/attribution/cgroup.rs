@@ -37,6 +37,20 @@ pub fn owner(cgroup: &str) -> Owner {
     unit.map_or(Owner::Nobody, |unit| Owner::Unit(unit.to_owned()))
 }
 
+/// The uid of the process's pod, where a directory above its container's tells it; of a static pod, what the kubelet calls it.
+#[must_use]
+pub fn pod_uid(cgroup: &str) -> Option<String> {
+    cgroup.lines().filter_map(Line::parse).find_map(|line| line.components().filter_map(uid).next_back())
+}
+
+/// `pod<uid>`, or as systemd has it `kubepods-burstable-pod<uid with underscores>.slice`, behind which may be more.
+fn uid(name: &str) -> Option<String> {
+    let (slice, is_slice) = name.split_once(".slice").map_or((name, false), |(slice, _)| (slice, true));
+    let uid = if is_slice { slice.rsplit_once("-pod")?.1 } else { slice.strip_prefix("pod")? };
+    let is_uid = !uid.is_empty() && uid.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'-' | b'_'));
+    is_uid.then(|| uid.replace('_', "-"))
+}
+
 /// One hierarchy: `number:controllers:path`.
 struct Line<'a> {
     /// Smaller is better: version 2, then systemd's own hierarchy, then any.
@@ -128,6 +142,28 @@ mod tests {
             "0::/kubepods/<pod>/<id> (deleted)\n",
         ] {
             check(cgroup, &container);
+        }
+    }
+
+    #[test]
+    fn uids_of_pods() {
+        let uid = "1234abcd-12ab-34cd-56ef-1234567890ab";
+        for (cgroup, expected) in [
+            ("4:memory:/kubepods/burstable/<pod>/<id>", Some(uid)),
+            ("0::/../../<pod>/<id>\n", Some(uid)),
+            ("10:cpu:/\n0::/../../../besteffort/<pod>/<id>\n", Some(uid)),
+            ("0::/../../kubepods-pod1234abcd_12ab_34cd_56ef_1234567890ab.slice/crio-<id>.scope", Some(uid)),
+            ("0::/kubepods.slice/kubepods-burstable-pod1234abcd_12ab_34cd_56ef_1234567890ab.slice:cri-containerd:<id>", Some(uid)),
+            // A static pod has a hash in its place.
+            ("0::/kubepods/burstable/pod0123456789abcdef0123456789abcdef/<id>", Some("0123456789abcdef0123456789abcdef")),
+            ("0::/../cri-containerd-<id>.scope", None),
+            ("0::/system.slice/podman.service", None),
+            ("0::/pod/x", None),
+            ("0::/user.slice/user-pod.slice", None),
+            ("", None),
+        ] {
+            let cgroup = cgroup.replace("<id>", ID).replace("<pod>", POD);
+            assert_eq!(pod_uid(&cgroup).as_deref(), expected, "{cgroup}");
         }
     }
 

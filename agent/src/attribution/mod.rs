@@ -9,9 +9,9 @@ mod workload;
 
 use std::path::Path;
 
-pub use cgroup::{Owner, owner};
-pub use pods::{Container, KEPT, Place, Pod, Pods};
-pub use workload::{Controller, Workload, workload};
+pub use cgroup::{Owner, owner, pod_uid};
+pub use pods::{KEPT, Pods};
+pub use workload::{Controller, workload};
 
 use crate::model::Identity;
 
@@ -29,7 +29,7 @@ pub fn identify(exe: &Path, cgroup: &str, pid: Option<u32>) -> Identity {
         Owner::Unit(unit) => (None, Some(bounded(unit))),
         Owner::Nobody => (None, None),
     };
-    Identity { process: process_name(exe), container, unit, pid }
+    Identity { process: process_name(exe), container, unit, pid, ..Identity::default() }
 }
 
 /// The base name of an executable, without what the kernel adds to a deleted one.
@@ -77,9 +77,12 @@ mod tests {
     fn identities() {
         let id = "0123456789abcdef".repeat(4);
         let identity = identify(Path::new("/app"), &format!("0::/docker/{id}\n"), None);
-        assert_eq!(identity, Identity { process: "app".to_owned(), container: Some(id), unit: None, pid: None });
+        assert_eq!(identity, Identity { process: "app".to_owned(), container: Some(id), ..Identity::default() });
         let identity = identify(Path::new("/app"), "0::/system.slice/app.service\n", Some(7));
-        assert_eq!(identity, Identity { process: "app".to_owned(), container: None, unit: Some("app.service".to_owned()), pid: Some(7) });
+        assert_eq!(
+            identity,
+            Identity { process: "app".to_owned(), unit: Some("app.service".to_owned()), pid: Some(7), ..Identity::default() }
+        );
         let identity = identify(Path::new("/app"), "", None);
         assert_eq!(identity, Identity { process: "app".to_owned(), ..Identity::default() });
     }

@@ -1,14 +1,7 @@
 //! What a pod belongs to. Input noun: its controller's kind and name, and two facts of the pod. Output noun: [`Workload`]. Must
 //! not know the API server: a pod's own metadata is enough, so that no right on Deployments or Jobs is needed.
 
-/// What keeps a pod running, as people name it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Workload {
-    /// `Deployment`, `StatefulSet`, `Job`...; `StaticPod` for the kubelet's own, `Pod` for one that nobody controls.
-    pub kind: String,
-    /// Its own name, in the pod's namespace.
-    pub name: String,
-}
+use crate::model::Workload;
 
 /// The controller in a pod's `ownerReferences`: the one with `controller: true`.
 #[derive(Clone, Copy, Debug)]

@@ -1,4 +1,7 @@
 //! One account for each label set: what its ended processes left, what its live ones have, what is named.
+//!
+//! A process in a container may be known before its pod is. Its account is held back for a while then, under the container's id, and is
+//! moved when the names come.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,12 +12,38 @@ use goroscope_abi::{Family, Kind};
 
 use super::{
     runtime::{self, GaugeNames},
-    sites::Names,
+    sites::Names as SiteNames,
 };
 use crate::model::{Count, Finding, GroupReport, Identity, Info, RuntimeCounters, RuntimeReading, Since};
 
-/// How long the counters of a label set stay after its last process ended.
+/// How long the counters of a label set stay after its last process ended, and its pod with it.
 const KEPT: Duration = Duration::from_secs(300);
+
+/// How long an account waits for its names before it is shown without.
+const AWAITED: Duration = Duration::from_secs(30);
+
+/// What is known of the names of containers.
+pub trait Names {
+    /// Whether an account may still be given other names.
+    fn are_awaited(&self, identity: &Identity) -> bool;
+
+    /// Whether its pod is there: then it may have a process again.
+    fn are_in_use(&self, identity: &Identity) -> bool;
+}
+
+/// Without pods: names are what they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Final;
+
+impl Names for Final {
+    fn are_awaited(&self, _: &Identity) -> bool {
+        false
+    }
+
+    fn are_in_use(&self, _: &Identity) -> bool {
+        false
+    }
+}
 
 /// What one process did so far. Grows only.
 #[derive(Clone, Debug, Default)]
@@ -68,10 +97,12 @@ pub struct Live<'a> {
 #[derive(Debug, Default)]
 struct Account {
     ended: Totals,
-    names: BTreeMap<Family, Names>,
+    names: BTreeMap<Family, SiteNames>,
     gauge_names: GaugeNames,
     /// Since when its first processes were counted: what comes later changes nothing.
     since: Option<Since>,
+    /// When its first process was, ns.
+    first_ns: Option<u64>,
     /// When its last process was seen, ns.
     last_ns: u64,
 }
@@ -86,26 +117,73 @@ impl Ledger {
         let account = self.0.entry(identity.clone()).or_default();
         account.since.get_or_insert(since);
         account.ended.add(totals);
-        account.last_ns = account.last_ns.max(now_ns);
+        account.seen(now_ns);
     }
 
-    /// Every label set as it stands at `now_ns`, with those that ended less than five minutes ago.
-    pub fn report(&mut self, live: &[Live<'_>], now_ns: u64) -> Vec<GroupReport> {
+    /// Moves accounts whose names have come to them: `names` gives the new ones, none where there are none. Those whose processes must
+    /// not be shown are let go of.
+    pub fn rename(&mut self, names: impl Fn(&Identity) -> Option<Renamed>) {
+        let found: Vec<(Identity, Renamed)> = self.0.keys().filter_map(|old| Some((old.clone(), names(old)?))).collect();
+        for (old, new) in found {
+            let Some(account) = self.0.remove(&old) else { continue };
+            if let Renamed::To(new) = new {
+                self.0.entry(new).or_default().join(account);
+            }
+        }
+    }
+
+    /// Every label set as it stands at `now_ns`, with those that ended less than five minutes ago, without those whose names are still
+    /// to come.
+    pub fn report(&mut self, live: &[Live<'_>], names: &impl Names, now_ns: u64) -> Vec<GroupReport> {
         let mut by_identity: BTreeMap<&Identity, Vec<&Live<'_>>> = BTreeMap::new();
         for process in live {
             by_identity.entry(process.identity).or_default().push(process);
-            self.0.entry(process.identity.clone()).or_default().last_ns = now_ns;
+            self.0.entry(process.identity.clone()).or_default().seen(now_ns);
         }
-        let kept = u64::try_from(KEPT.as_nanos()).unwrap_or(u64::MAX);
-        self.0.retain(|_, account| account.last_ns.saturating_add(kept) > now_ns);
+        let after = |ns: u64, span: Duration| ns.saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX));
+        for (identity, account) in &mut self.0 {
+            if names.are_in_use(identity) {
+                account.last_ns = now_ns;
+            }
+        }
+        self.0.retain(|_, account| after(account.last_ns, KEPT) > now_ns);
+        let is_shown = |identity: &Identity, account: &Account| {
+            account.first_ns.is_none_or(|first_ns| after(first_ns, AWAITED) <= now_ns) || !names.are_awaited(identity)
+        };
         self.0
             .iter_mut()
+            .filter(|(identity, account)| is_shown(identity, account))
             .map(|(identity, account)| account.report(identity, by_identity.get(identity).map_or(&[][..], Vec::as_slice)))
             .collect()
     }
 }
 
+/// What becomes of an account whose names have come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Renamed {
+    /// It goes by these.
+    To(Identity),
+    /// It is not to be shown.
+    Unwanted,
+}
+
 impl Account {
+    fn seen(&mut self, now_ns: u64) {
+        self.first_ns.get_or_insert(now_ns);
+        self.last_ns = self.last_ns.max(now_ns);
+    }
+
+    /// Takes another one in.
+    fn join(&mut self, other: Self) {
+        self.ended.add(&other.ended);
+        self.since = self.since.or(other.since);
+        self.first_ns = self.first_ns.min(other.first_ns).or(self.first_ns).or(other.first_ns);
+        if self.last_ns == 0 {
+            (self.names, self.gauge_names) = (other.names, other.gauge_names);
+        }
+        self.last_ns = self.last_ns.max(other.last_ns);
+    }
+
     fn report(&mut self, identity: &Identity, live: &[&Live<'_>]) -> GroupReport {
         let mut totals = self.ended.clone();
         self.since = self.since.or_else(|| live.iter().map(|process| process.since).reduce(Since::min));
@@ -190,7 +268,7 @@ mod tests {
     fn replicas_are_summed_and_the_smallest_ratio_is_shown() {
         let identity = Identity { process: "web".into(), ..Identity::default() };
         let (a, b) = (totals(10, &[("main.serve", 9)]), totals(5, &[("main.serve", 5)]));
-        let report = Ledger::default().report(&[live(&identity, &a, 1.0), live(&identity, &b, 0.001)], 0);
+        let report = Ledger::default().report(&[live(&identity, &a, 1.0), live(&identity, &b, 0.001)], &Final, 0);
         assert_eq!(report.len(), 1);
         assert_eq!(report[0].counts[&Kind::GoroutineStart], Count::exact(15));
         assert_eq!(report[0].sampling_ratio[&Family::Goroutine], 0.001);
@@ -207,12 +285,74 @@ mod tests {
         let done = totals(10, &[("main.run", 10)]);
         ledger.end(&identity, &done, since(2), SECOND);
         let next = totals(3, &[("main.run", 3)]);
-        let report = ledger.report(&[live(&identity, &next, 1.0)], 2 * SECOND);
+        let report = ledger.report(&[live(&identity, &next, 1.0)], &Final, 2 * SECOND);
         assert_eq!(report[0].counts[&Kind::GoroutineStart], Count::exact(13), "a restart does not reset");
         assert_eq!(report[0].since, Some(since(2)), "nor does it move the beginning");
-        let report = ledger.report(&[], 301 * SECOND);
+        let report = ledger.report(&[], &Final, 301 * SECOND);
         assert_eq!(report[0].started_at, None);
         assert_eq!(report[0].counts[&Kind::GoroutineStart], Count::exact(10), "only what was booked");
-        assert!(ledger.report(&[], 303 * SECOND).is_empty());
+        assert!(ledger.report(&[], &Final, 303 * SECOND).is_empty());
+    }
+
+    /// A cluster with one pod, whose containers are not known yet.
+    struct Cluster {
+        pod: &'static str,
+    }
+
+    impl Names for Cluster {
+        fn are_awaited(&self, identity: &Identity) -> bool {
+            identity.unnamed_container().is_some()
+        }
+
+        fn are_in_use(&self, identity: &Identity) -> bool {
+            identity.pod.as_deref() == Some(self.pod)
+        }
+    }
+
+    fn in_container(id: &str) -> Identity {
+        Identity { process: "web".into(), container: Some(id.into()), ..Identity::default() }
+    }
+
+    fn in_pod(pod: &str) -> Identity {
+        let text = |text: &str| Some(text.to_owned());
+        Identity { process: "web".into(), namespace: text("shop"), pod: text(pod), container: text("app"), ..Identity::default() }
+    }
+
+    fn starts(report: &[GroupReport]) -> Vec<(&Identity, u64)> {
+        report.iter().map(|group| (&group.identity, group.counts[&Kind::GoroutineStart].value)).collect()
+    }
+
+    #[test]
+    fn names_that_come_late_find_everything() {
+        let (mut ledger, cluster) = (Ledger::default(), Cluster { pod: "a" });
+        let (ran, runs) = (totals(10, &[]), totals(3, &[]));
+        // One life of the container is over, the next one runs: both ids are new.
+        let (first, second) = (in_container("1"), in_container("2"));
+        ledger.end(&first, &ran, since(1), SECOND);
+        assert!(ledger.report(&[live(&second, &runs, 1.0)], &cluster, 2 * SECOND).is_empty(), "held back");
+        ledger.rename(|old| old.unnamed_container().map(|_| Renamed::To(in_pod("a"))));
+        let named = in_pod("a");
+        let report = ledger.report(&[live(&named, &runs, 1.0)], &cluster, 3 * SECOND);
+        assert_eq!(starts(&report), [(&named, 13)]);
+        // As long as the pod is there.
+        assert_eq!(starts(&ledger.report(&[], &cluster, 9_000 * SECOND)), [(&named, 10)]);
+        assert_eq!(starts(&ledger.report(&[], &Final, 9_299 * SECOND)), [(&named, 10)]);
+        assert!(ledger.report(&[], &Final, 9_300 * SECOND).is_empty(), "and five minutes more");
+    }
+
+    #[test]
+    fn names_that_do_not_come_are_not_waited_for_forever() {
+        let (mut ledger, cluster) = (Ledger::default(), Cluster { pod: "a" });
+        let (ran, runs) = (totals(10, &[]), totals(3, &[]));
+        let (dead, alive) = (in_container("1"), in_container("2"));
+        ledger.end(&dead, &ran, since(1), SECOND);
+        let mut shown = |at: u64| starts(&ledger.report(&[live(&alive, &runs, 1.0)], &cluster, at * SECOND)).len();
+        assert_eq!((shown(1), shown(30), shown(31)), (0, 0, 2));
+        // They come after all.
+        ledger.rename(|old| (old == &dead).then(|| Renamed::To(in_pod("b"))));
+        let report = ledger.report(&[live(&alive, &runs, 1.0)], &cluster, 40 * SECOND);
+        assert_eq!(starts(&report), [(&alive, 3), (&in_pod("b"), 10)]);
+        ledger.rename(|old| (old == &alive).then_some(Renamed::Unwanted));
+        assert_eq!(starts(&ledger.report(&[], &cluster, 41 * SECOND)), [(&in_pod("b"), 10)]);
     }
 }

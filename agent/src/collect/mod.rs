@@ -8,6 +8,6 @@ mod runtime;
 mod sites;
 
 pub use self::{
-    ledger::{Ledger, Live, Totals},
+    ledger::{Final, Ledger, Live, Names, Renamed, Totals},
     runtime::counters,
 };

@@ -37,6 +37,20 @@ pub enum Key {
     OtlpHeader,
     /// `otlp-interval`.
     OtlpInterval,
+    /// `kubernetes`.
+    Kubernetes,
+    /// `kubeconfig`.
+    Kubeconfig,
+    /// `node-name`.
+    NodeName,
+    /// `namespace`.
+    Namespace,
+    /// `exclude-namespace`.
+    ExcludeNamespace,
+    /// `pod-selector`.
+    PodSelector,
+    /// `events`.
+    Events,
     /// `log-level`.
     LogLevel,
     /// `log-format`.
@@ -50,7 +64,7 @@ pub(super) const PREFIX: &str = "GOROSCOPE_";
 
 impl Key {
     /// Every setting.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 27] = [
         Self::Listen,
         Self::HealthListen,
         Self::Interval,
@@ -68,6 +82,13 @@ impl Key {
         Self::OtlpEndpoint,
         Self::OtlpHeader,
         Self::OtlpInterval,
+        Self::Kubernetes,
+        Self::Kubeconfig,
+        Self::NodeName,
+        Self::Namespace,
+        Self::ExcludeNamespace,
+        Self::PodSelector,
+        Self::Events,
         Self::LogLevel,
         Self::LogFormat,
         Self::View,
@@ -94,6 +115,13 @@ impl Key {
             Self::OtlpEndpoint => "otlp-endpoint",
             Self::OtlpHeader => "otlp-header",
             Self::OtlpInterval => "otlp-interval",
+            Self::Kubernetes => "kubernetes",
+            Self::Kubeconfig => "kubeconfig",
+            Self::NodeName => "node-name",
+            Self::Namespace => "namespace",
+            Self::ExcludeNamespace => "exclude-namespace",
+            Self::PodSelector => "pod-selector",
+            Self::Events => "events",
             Self::LogLevel => "log-level",
             Self::LogFormat => "log-format",
             Self::View => "view",
@@ -109,7 +137,7 @@ impl Key {
     /// Whether it takes several values.
     #[must_use]
     pub const fn is_list(self) -> bool {
-        matches!(self, Self::Pid | Self::Exclude | Self::OtlpHeader)
+        matches!(self, Self::Pid | Self::Exclude | Self::Namespace | Self::ExcludeNamespace | Self::OtlpHeader)
     }
 
     /// Whether a value must not be shown.
@@ -124,17 +152,25 @@ impl Key {
         match self {
             Self::Listen | Self::HealthListen => "ADDRESS:PORT with a numeric address, such as 127.0.0.1:9640, 0.0.0.0:9640 or [::1]:9640",
             Self::Interval | Self::OtlpInterval => "a duration from 100ms to 1h, such as 5s, 500ms or 1m",
-            Self::Exact | Self::PerProcess | Self::View => "true or false",
+            Self::Exact | Self::PerProcess | Self::Events | Self::View => "true or false",
             Self::Pid => "a process id, a number from 1",
             Self::Exclude => "a glob: of a name, such as 'kube*', or with a slash of a path, such as '/opt/vendor/**'",
-            Self::SnapshotDir | Self::TlsCert | Self::TlsKey | Self::TlsClientCa | Self::AuthTokenFile | Self::DebugSocket => {
-                "an absolute path"
-            }
+            Self::SnapshotDir
+            | Self::Kubeconfig
+            | Self::TlsCert
+            | Self::TlsKey
+            | Self::TlsClientCa
+            | Self::AuthTokenFile
+            | Self::DebugSocket => "an absolute path",
             Self::Auth => "none, kubernetes or token",
             Self::OtlpEndpoint => {
                 "the http:// or https:// URL of an OTLP/HTTP receiver without user or query, such as http://127.0.0.1:4318"
             }
             Self::OtlpHeader => "Name=value, such as 'Authorization=Bearer abc'",
+            Self::Kubernetes => "auto, true or false",
+            Self::NodeName => "the name of a node, such as node-1",
+            Self::Namespace | Self::ExcludeNamespace => "the name of a namespace or a glob, such as 'team-*'",
+            Self::PodSelector => "a label selector, such as team=shop,tier!=test,env in (a,b)",
             Self::LogLevel => "off, error, warn, info, debug or trace, optionally per room: info,goroscope::tracer=debug",
             Self::LogFormat => "text or json",
         }

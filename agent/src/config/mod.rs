@@ -9,6 +9,7 @@ mod environment;
 mod excludes;
 mod file;
 mod key;
+mod kubernetes;
 mod parse;
 mod problem;
 
@@ -19,6 +20,7 @@ use http::{HeaderName, HeaderValue, Uri};
 pub use self::{
     excludes::Excludes,
     key::Key,
+    kubernetes::{ANNOTATION, Kubernetes, KubernetesMode, PodScope, PodSelector},
     parse::{AuthMode, LogFilter, LogFormat, time_span},
     problem::{ConfigError, Origin, Problem},
 };
@@ -61,6 +63,8 @@ pub struct Config {
     pub debug_socket: Option<PathBuf>,
     /// Where metrics are exported to; none: nowhere.
     pub otlp: Option<Otlp>,
+    /// Names from Kubernetes.
+    pub kubernetes: Kubernetes,
     /// What is logged.
     pub log_level: LogFilter,
     /// How.
@@ -160,6 +164,7 @@ impl Config {
             auth: auth(&of, problems),
             debug_socket: parse::one(Key::DebugSocket, of(Key::DebugSocket), problems, parse::absolute),
             otlp: otlp(&of, problems),
+            kubernetes: kubernetes::kubernetes(&of, problems),
             log_level: parse::one(Key::LogLevel, of(Key::LogLevel), problems, LogFilter::parse).unwrap_or_default(),
             log_format: parse::one(Key::LogFormat, of(Key::LogFormat), problems, LogFormat::parse).unwrap_or_default(),
             view: parse::one(Key::View, of(Key::View), problems, parse::boolean).unwrap_or(true),

@@ -1,8 +1,16 @@
 //! Layers put together, and what is said of wrong ones.
 
-use std::{ffi::OsString, io::Write, net::SocketAddr, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    io::Write,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
-use super::{Auth, Config, ConfigError, DEFAULT_LISTEN, DEFAULT_LOG_LEVEL, Key, Layer, LogFormat, Origin, Otlp};
+use super::{
+    Auth, Config, ConfigError, DEFAULT_LISTEN, DEFAULT_LOG_LEVEL, Key, Kubernetes, KubernetesMode, Layer, LogFormat, Origin, Otlp,
+};
 
 fn load(flags: &[(Key, &str)], environment: &[(&str, &str)], yaml: &str) -> Result<Config, ConfigError> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -81,6 +89,13 @@ fn every_key_is_read_from_every_source() {
         (Key::OtlpEndpoint, "https://otel:4318/base/"),
         (Key::OtlpHeader, "Authorization=Bearer a=b"),
         (Key::OtlpInterval, "20s"),
+        (Key::Kubernetes, "auto"),
+        (Key::Kubeconfig, "/etc/kubeconfig"),
+        (Key::NodeName, "node-1"),
+        (Key::Namespace, "team-*"),
+        (Key::ExcludeNamespace, "team-b"),
+        (Key::PodSelector, "tier!=test"),
+        (Key::Events, "no"),
         (Key::LogLevel, "warn,goroscope::tracer=debug"),
         (Key::LogFormat, "json"),
         (Key::View, "no"),
@@ -102,6 +117,12 @@ fn every_key_is_read_from_every_source() {
         let Otlp { endpoint, headers, interval } = config.otlp.unwrap();
         assert_eq!((endpoint.to_string().as_str(), interval.as_secs()), ("https://otel:4318/base/v1/metrics", 20));
         assert!(headers.len() == 1 && headers[0].0 == "authorization" && headers[0].1 == "Bearer a=b" && headers[0].1.is_sensitive());
+        let Kubernetes { mode, kubeconfig, node_name, events, scope } = config.kubernetes;
+        assert_eq!((mode, kubeconfig.as_deref(), events), (KubernetesMode::Auto, Some(Path::new("/etc/kubeconfig")), false));
+        assert_eq!(node_name.as_deref(), Some("node-1"));
+        let (none, test) = (BTreeMap::new(), BTreeMap::from([("tier".to_owned(), "test".to_owned())]));
+        let wants = |namespace, labels| scope.wants(namespace, labels, &BTreeMap::new());
+        assert!(wants("team-a", &none) && !wants("team-b", &none) && !wants("other", &none) && !wants("team-a", &test));
     }
 }
 

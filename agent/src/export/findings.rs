@@ -43,6 +43,10 @@ struct Process<'a> {
     pid: u32,
     process: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pod: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     container: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unit: Option<&'a str>,
@@ -61,6 +65,8 @@ pub fn all(report: &Report) -> Result<String, serde_json::Error> {
         .map(|process| Process {
             pid: process.pid,
             process: &process.identity.process,
+            namespace: process.identity.namespace.as_deref(),
+            pod: process.identity.pod.as_deref(),
             container: process.identity.container.as_deref(),
             unit: process.identity.unit.as_deref(),
             findings: process.findings.iter().map(Entry::from).collect(),

@@ -28,6 +28,10 @@ struct Process<'a> {
     pid: u32,
     process: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pod: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     container: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unit: Option<&'a str>,
@@ -104,6 +108,8 @@ impl<'a> From<&'a ProcessReport> for Process<'a> {
         Self {
             pid: report.pid,
             process: &report.identity.process,
+            namespace: report.identity.namespace.as_deref(),
+            pod: report.identity.pod.as_deref(),
             container: report.identity.container.as_deref(),
             unit: report.identity.unit.as_deref(),
             exe: &report.exe,
@@ -221,6 +227,7 @@ mod tests {
     fn process(pid: u32) -> ProcessReport {
         ProcessReport {
             pid,
+            place: None,
             identity: Identity { process: "odd\n\"".into(), ..Identity::default() },
             exe: "/odd".into(),
             go_version: String::new(),
@@ -243,6 +250,7 @@ mod tests {
         let map = FamilyReport { mode: FamilyMode::Sampled { ratio: 0.001 }, counts: map };
         let site = SiteReport { family: Family::Goroutine, function: "main.main".into(), file: "/src/main.go".into(), line: 12, count: 7 };
         ProcessReport {
+            place: None,
             identity: Identity { process: "api".into(), container: Some("c0ffee".into()), ..Identity::default() },
             exe: "/api".into(),
             go_version: "go1.26.8".into(),

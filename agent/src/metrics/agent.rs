@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use goroscope_abi::Drop;
 
 use super::family::{Descriptor, Families, Labels, Merge, Value};
-use crate::model::AgentReport;
+use crate::model::{AgentReport, KubernetesReport, PodEvent};
 
 static PROCESSES: Descriptor = Descriptor::gauge(
     "goroscope_agent_processes",
@@ -48,12 +48,28 @@ static LAST_COLLECT: Descriptor = Descriptor::gauge(
     "When the numbers on this page were collected, in seconds since 1970. Old means that the agent is stuck.",
 )
 .unit("seconds");
+static K8S_CONNECTED: Descriptor = Descriptor::gauge(
+    "goroscope_agent_k8s_connected",
+    "1 while the API server tells of the node's pods. At 0 what was known stays; what is new is named by container id only.",
+)
+.merge(Merge::Same);
+static K8S_PODS: Descriptor =
+    Descriptor::gauge("goroscope_agent_k8s_pods", "Pods of this node that run or may run again, as the API server last told.");
+static K8S_UNNAMED: Descriptor = Descriptor::gauge(
+    "goroscope_agent_k8s_unnamed_processes",
+    "Go processes in containers that no known pod has. For some seconds after a container's start there is always one; after 30 s its \
+     series have the container's id for a name.",
+);
+static K8S_WATCH_ERRORS: Descriptor = Descriptor::counter(
+    "goroscope_agent_k8s_watch_errors_total",
+    "Questions about pods that the API server did not answer, or not as it should, by reason. Each is asked again.",
+);
 static BUILD: Descriptor =
     Descriptor::info("goroscope_agent_build_info", "Always 1. The agent's version and the commit it was built from.").merge(Merge::Same);
 
 /// Every family of this room.
 #[cfg(test)]
-pub(super) static ALL: [&Descriptor; 11] = [
+pub(super) static ALL: [&Descriptor; 15] = [
     &PROCESSES,
     &EXECUTABLES,
     &ATTACH_FAILURES,
@@ -64,6 +80,10 @@ pub(super) static ALL: [&Descriptor; 11] = [
     &MAP_MAX_ENTRIES,
     &COLLECT_DURATION,
     &LAST_COLLECT,
+    &K8S_CONNECTED,
+    &K8S_PODS,
+    &K8S_UNNAMED,
+    &K8S_WATCH_ERRORS,
     &BUILD,
 ];
 
@@ -87,6 +107,13 @@ pub(super) fn add(families: &mut Families, agent: &AgentReport, taken_at: System
         push(&MAP_MAX_ENTRIES, "map", map, *max);
     }
     agent.memory_failures.iter().for_each(|(reason, count)| push(&MEMORY_FAILURES, "reason", reason, *count));
+    if let Some(KubernetesReport { is_connected, pods, unnamed, errors }) = &agent.kubernetes {
+        PodEvent::REASONS.iter().for_each(|reason| push(&K8S_WATCH_ERRORS, "reason", reason, 0));
+        errors.iter().for_each(|(reason, count)| push(&K8S_WATCH_ERRORS, "reason", reason, *count));
+        families.push(&K8S_CONNECTED, Labels::default(), Value::Count(u64::from(*is_connected)));
+        families.push(&K8S_PODS, Labels::default(), Value::Count(*pods));
+        families.push(&K8S_UNNAMED, Labels::default(), Value::Count(*unnamed));
+    }
     families.push(&CREATION_MISMATCH, Labels::default(), Value::Count(agent.creation_mismatch));
     families.push(&EXECUTABLES, Labels::default(), Value::Count(*executables));
     families.push(&COLLECT_DURATION, Labels::default(), Value::Float(collect_duration.as_secs_f64()));

@@ -11,8 +11,8 @@ use super::{
     Descriptor, Format, Metrics, OwnUsage, Services, Type, agent, findings, label::VALUE_BYTES_MAX, limit, own, runtime, services, workload,
 };
 use crate::model::{
-    AgentReport, Count, Evidence, Finding, FindingKind, GroupReport, Histogram, Identity, Report, RuntimeCounters, RuntimeGauges, Since,
-    Site, Sites, Tally, report::Info,
+    AgentReport, Count, Evidence, Finding, FindingKind, GroupReport, Histogram, Identity, KubernetesReport, Report, RuntimeCounters,
+    RuntimeGauges, Since, Site, Sites, Tally, report::Info,
 };
 
 const OWN: OwnUsage = OwnUsage {
@@ -50,6 +50,7 @@ fn group(identity: Identity) -> GroupReport {
             build_id: "a/b".into(),
             module: "example.com/api".into(),
             module_version: "v1.2.3".into(),
+            ..Info::default()
         }],
     }
 }
@@ -113,18 +114,29 @@ fn report(groups: Vec<GroupReport>) -> Report {
         map_entries: BTreeMap::from([("counters", (2, 4096))]),
         collect_duration: Duration::from_millis(1),
         executables: 2,
+        kubernetes: Some(KubernetesReport { is_connected: true, pods: 3, unnamed: 1, errors: BTreeMap::from([("expired", 2)]) }),
         starting: 0,
         losses: Vec::new(),
     };
     Report { taken_at: UNIX_EPOCH + Duration::from_millis(1_700_000_100_250), processes: Vec::new(), groups, agent }
 }
 
-/// A container, a unit, and a host process of which only one kind could be counted.
+/// A container, one of a pod, a unit, and a host process of which only one kind could be counted.
 fn full() -> Report {
-    let pod = Identity { process: "api".into(), container: Some("c0ffee".into()), ..Identity::default() };
+    let container = Identity { process: "api".into(), container: Some("c0ffee".into()), ..Identity::default() };
+    let pod = in_pod(group(Identity { namespace: Some("shop".into()), pod: Some("web-6d4cf5-x2x4z".into()), ..identity("web") }));
     let service = Identity { process: "etcd".into(), unit: Some("etcd.service".into()), pid: Some(42), ..Identity::default() };
     let partly = GroupReport { counts: BTreeMap::from([(Kind::Sleep, Count::exact(0))]), ..gone(identity("tool")) };
-    report(vec![group(service), partly, group(pod)])
+    report(vec![group(service), partly, group(container), pod])
+}
+
+fn in_pod(mut group: GroupReport) -> GroupReport {
+    group.identity.container = Some("app".into());
+    for info in &mut group.info {
+        (info.workload, info.workload_type) = ("web".into(), "Deployment".into());
+        (info.pod_uid, info.container_id) = ("0a1b".into(), "c0ffee".into());
+    }
+    group
 }
 
 fn gone(identity: Identity) -> GroupReport {

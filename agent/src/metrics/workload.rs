@@ -98,7 +98,8 @@ static START_TIME: Descriptor = Descriptor::gauge(
 .merge(Merge::Min);
 static PROCESS_INFO: Descriptor = Descriptor::info(
     "goroscope_process_info",
-    "Always 1. What is known of the Go executable: its Go version, Go build id, main module and the module's version.",
+    "Always 1. What is known of the Go executable: its Go version, Go build id, main module and the module's version; in a pod also \
+     what keeps that running (workload and workload_type), its uid and the container's id.",
 );
 static REFUSALS: Descriptor = Descriptor::gauge(
     "goroscope_agent_refusals",
@@ -174,9 +175,16 @@ pub(super) fn chunks(report: &Report) -> Vec<Chunk> {
 }
 
 pub(super) fn identity_labels(identity: &Identity) -> Arc<[Label]> {
-    let Identity { process, container, unit, pid } = identity;
+    let Identity { process, namespace, pod, container, unit, pid } = identity;
     let pid = pid.map(|pid| pid.to_string());
-    let labels = [("process", Some(process)), ("container", container.as_ref()), ("unit", unit.as_ref()), ("pid", pid.as_ref())];
+    let labels = [
+        ("process", Some(process)),
+        ("namespace", namespace.as_ref()),
+        ("pod", pod.as_ref()),
+        ("container", container.as_ref()),
+        ("unit", unit.as_ref()),
+        ("pid", pid.as_ref()),
+    ];
     labels.into_iter().filter_map(|(name, value)| Some((name, label::clean(value.filter(|value| !value.is_empty())?)))).collect()
 }
 
@@ -203,7 +211,11 @@ fn info(group: &GroupReport, labels: &Arc<[Label]>) -> Chunk {
             .with("go_version", &info.go_version)
             .with("build_id", &info.build_id)
             .with("module", &info.module)
-            .with("module_version", &info.module_version);
+            .with("module_version", &info.module_version)
+            .with("workload", &info.workload)
+            .with("workload_type", &info.workload_type)
+            .with("pod_uid", &info.pod_uid)
+            .with("container_id", &info.container_id);
         (&PROCESS_INFO, Sample::new(labels, Value::Count(1)))
     });
     Chunk { detail: Detail::Info, samples: samples.collect() }

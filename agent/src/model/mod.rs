@@ -9,6 +9,7 @@ pub mod goroutine;
 pub mod histogram;
 pub mod memory;
 pub mod plan;
+pub mod pod;
 pub mod proof;
 pub mod report;
 pub mod site;
@@ -26,10 +27,11 @@ pub use goroutine::{Goroutine, GoroutineState, Stack};
 pub use histogram::Histogram;
 pub use memory::{Memory, MemoryError, Read};
 pub use plan::{Probe, ProbePlan, Refusal, Subject};
+pub use pod::{Container, Place, Pod, PodEvent, Workload};
 pub use proof::{Proof, Waiter};
 pub use report::{
-    AgentReport, Count, FamilyMode, FamilyReport, GroupReport, Info, ProcessReport, Report, RuntimeCounters, RuntimeGauges, RuntimeReading,
-    Since, SiteReport, Sites, TargetState,
+    AgentReport, Count, FamilyMode, FamilyReport, GroupReport, Info, KubernetesReport, ProcessReport, Report, RuntimeCounters,
+    RuntimeGauges, RuntimeReading, Since, SiteReport, Sites, TargetState,
 };
 pub use site::Site;
 pub use tally::Tally;

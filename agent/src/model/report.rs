@@ -8,7 +8,7 @@ use std::{
 
 use goroscope_abi::{Family, Kind};
 
-use super::{CensusReport, Finding, Histogram, Identity, Refusal, RuntimeFigures};
+use super::{CensusReport, Finding, Histogram, Identity, Place, Refusal, RuntimeFigures};
 
 /// A number of events, with the interval that holds the truth. Exact when the interval is a point.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,6 +109,8 @@ pub struct ProcessReport {
     pub pid: u32,
     /// Its names.
     pub identity: Identity,
+    /// Its container in its pod, where that is known.
+    pub place: Option<Arc<Place>>,
     /// The executable's path as the process sees it.
     pub exe: String,
     /// `go1.26.8`; empty when unknown.
@@ -256,6 +258,27 @@ pub struct Info {
     pub module: String,
     /// Main module's version.
     pub module_version: String,
+    /// What keeps the pod running: its name. As all below empty where there is no pod.
+    pub workload: String,
+    /// And its kind.
+    pub workload_type: String,
+    /// The pod's uid.
+    pub pod_uid: String,
+    /// The full id of the container, where `container` is its name.
+    pub container_id: String,
+}
+
+/// What the agent knows of its node's pods.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KubernetesReport {
+    /// Whether the API server answers.
+    pub is_connected: bool,
+    /// Pods that it told of.
+    pub pods: u64,
+    /// Processes in containers that no pod is known to have.
+    pub unnamed: u64,
+    /// Questions that failed since start, by reason.
+    pub errors: BTreeMap<&'static str, u64>,
 }
 
 /// What the agent says of itself.
@@ -281,6 +304,8 @@ pub struct AgentReport {
     pub executables: u64,
     /// Whether every process found at start-up is attached or refused, and if not how many are left.
     pub starting: u64,
+    /// Of pods; none where the agent does not ask for them.
+    pub kubernetes: Option<KubernetesReport>,
     /// What the host does not allow and what is therefore not collected: for `/readyz` and `doctor`.
     pub losses: Vec<String>,
 }

@@ -33,17 +33,21 @@ impl Observer {
         }
     }
 
-    pub(super) fn found(&mut self, found: Found) {
+    pub(super) fn found(&mut self, mut found: Found) {
         let key = found.target.key;
         self.looking.remove(&key);
         if self.watched.contains_key(&key) {
+            return;
+        }
+        if !self.place(&mut found.target, found.pod_uid.as_deref()) {
+            self.leave_alone(key);
             return;
         }
         if found.executable.as_ref().is_ok_and(|(executable, _)| self.is_undecided(executable)) {
             self.undecided.push(found);
             return;
         }
-        let Found { target, listed, executable } = found;
+        let Found { target, listed, executable, pod_uid: _ } = found;
         let known = executable.as_ref().ok().map(|(executable, _)| Arc::clone(executable));
         let slot = match executable {
             Ok((executable, plan)) if !plan.families.is_empty() => self.attachment(&executable, &plan, (&target, listed)),

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     discovery::Life,
-    model::{Slot, Target},
+    model::{Identity, Slot, Target},
     tracer::SiteHits,
 };
 
@@ -58,6 +58,11 @@ impl Observer {
 
     fn bury_one(&mut self, key: ProcessKey, sites: Vec<SiteHits>, now: u64) {
         let hits = self.maps.hits(&key);
+        if self.unwanted.remove(&key) {
+            self.orphans.remove(&key);
+            self.maps.forget(&key, &sites);
+            return;
+        }
         let Some(watched) = self.watched.get_mut(&key) else {
             self.orphans.remove(&key);
             if let Some(hits) = hits {
@@ -91,10 +96,12 @@ impl Observer {
             Some(attachment) => {
                 let (example, listed) = &attachment.example;
                 let mut identity = example.identity.clone();
-                let alike = |watched: &Watched| watched.slot.as_ref() != Ok(&attachment.slot) || watched.target.identity == identity;
-                if !self.scope.per_process && !self.watched.values().all(alike) {
+                let mut others = self.watched.values().filter(|watched| watched.slot.as_ref() == Ok(&attachment.slot)).peekable();
+                // Where pods come and go, that of the first process may be gone for long.
+                let is_unsure = self.cluster.is_some() && identity.container.is_some() && others.peek().is_none();
+                if !self.scope.per_process && (is_unsure || !others.all(|watched| watched.target.identity == identity)) {
                     // Its file runs in several containers: which was its own nobody knows.
-                    (identity.container, identity.unit) = (None, None);
+                    identity = Identity { process: identity.process, ..Identity::default() };
                 }
                 identity.pid = self.scope.per_process.then_some(key.tgid);
                 let target = Target { key, identity, load_bias: reading.hits.bias, ..example.clone() };

@@ -38,6 +38,8 @@ pub(super) struct Found {
     pub(super) target: Target,
     /// What names it for good in /proc.
     pub(super) listed: Listed,
+    /// The uid of its pod, where its cgroup tells it.
+    pub(super) pod_uid: Option<String>,
     /// Its executable and what to attach; or why nothing can be known of it.
     pub(super) executable: Result<(Arc<Executable>, Arc<ProbePlan>), Refusal>,
 }
@@ -110,8 +112,9 @@ impl Finder {
         if self.scope.excludes.excludes(&identity.process, &process.exe.to_string_lossy()) {
             return None;
         }
+        let pod_uid = identity.container.is_some().then(|| attribution::pod_uid(&process.cgroup)).flatten();
         let listed = Listed { pid: process.pid, start_ticks: process.start_ticks };
-        let mut target = Target { key, identity, exe: process.exe, started_at: process.started_at, load_bias: 0 };
+        let mut target = Target { key, identity, place: None, exe: process.exe, started_at: process.started_at, load_bias: 0 };
         let executable = match self.analyser.analyse(process.file) {
             Ok(executable) => {
                 target.load_bias = process.text.bias_from(executable.binary.text_base());
@@ -121,7 +124,7 @@ impl Finder {
             Err(refusal) if is_not_go(&refusal) => return None,
             Err(refusal) => Err(refusal),
         };
-        Some(Found { target, listed, executable })
+        Some(Found { target, listed, pod_uid, executable })
     }
 
     /// The plan of an executable, made once.

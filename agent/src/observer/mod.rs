@@ -15,6 +15,7 @@ mod attachment;
 mod departures;
 mod finder;
 mod looker;
+mod pods;
 mod reader;
 mod readings;
 mod report;
@@ -40,6 +41,7 @@ use self::{
     attachment::{Attachment, State},
     finder::{Finder, Found, Job},
     looker::Looker,
+    pods::Cluster,
     reader::{Reader, Reading, Task},
     switcher::{Command, Reply},
     watched::Watched,
@@ -50,7 +52,7 @@ use crate::{
     discovery::{Life, ProcRoot},
     goruntime::RuntimeError,
     looks::clock,
-    model::{Finding, Report, Slot},
+    model::{Finding, PodEvent, Report, Slot},
     tracer::{Maps, Record, Records, Tracer},
 };
 
@@ -73,6 +75,9 @@ const RESCAN_BLIND: Duration = Duration::from_secs(1);
 /// How many processes that cannot be looked at are remembered.
 const UNREADABLE: usize = 4_096;
 
+/// How many processes that are to be left alone are remembered.
+const UNWANTED: usize = 65_536;
+
 /// Which processes are wanted, and how they are told apart.
 #[derive(Clone, Debug)]
 pub struct Scope {
@@ -88,6 +93,8 @@ pub struct Scope {
     pub interval: Duration,
     /// Where what was seen when a leak was found is kept.
     pub snapshots: PathBuf,
+    /// Whether somebody tells of pods ([`Handle::pods`]).
+    pub kubernetes: bool,
 }
 
 impl Scope {
@@ -117,6 +124,8 @@ enum Event {
     NotRead(ProcessKey, RuntimeError),
     /// Leaks of a process as they are known now.
     Findings(ProcessKey, Vec<Finding>),
+    /// What became known of pods.
+    Pods(PodEvent),
     /// Somebody wants to know.
     Report(tokio::sync::oneshot::Sender<Arc<Report>>),
     /// Detach everything and attach it again.
@@ -135,6 +144,12 @@ impl Handle {
         let (reply, answer) = tokio::sync::oneshot::channel();
         self.0.send(Event::Report(reply)).ok()?;
         answer.await.ok()
+    }
+
+    /// Tells what became known of pods. Whether somebody listens.
+    #[must_use]
+    pub fn pods(&self, event: PodEvent) -> bool {
+        self.0.send(Event::Pods(event)).is_ok()
     }
 
     /// Takes all probes off and puts them on again.
@@ -171,8 +186,13 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
         spawn("records", move || pump(records, &record_events));
     }
 
+    let cluster = scope.kubernetes.then(Cluster::default);
     let observer = Observer {
         root: ProcRoot::default(),
+        // Pods first: some may not want to be looked at.
+        next_scan_ns: if cluster.is_some() { clock().saturating_add(nanos(pods::PATIENCE)) } else { 0 },
+        cluster,
+        unwanted: HashSet::new(),
         scope,
         maps,
         rescan: if sees_processes { RESCAN } else { RESCAN_BLIND },
@@ -193,7 +213,6 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
         looking: HashSet::new(),
         unreadable: HashSet::new(),
         scanning: false,
-        next_scan_ns: 0,
         starting: Some(Starting::default()),
         records_lost: 0,
     };
@@ -237,6 +256,10 @@ struct Starting {
 struct Observer {
     root: ProcRoot,
     scope: Scope,
+    /// What is known of pods; none where nobody tells of them.
+    cluster: Option<Cluster>,
+    /// Processes of pods that are to be left alone: what probes count of them is thrown away.
+    unwanted: HashSet<ProcessKey>,
     maps: Arc<Maps>,
     /// How often /proc is listed.
     rescan: Duration,
@@ -308,6 +331,7 @@ impl Observer {
             Event::Read(key, reading) => self.read(key, reading),
             Event::Findings(key, findings) => self.leaks(key, findings),
             Event::NotRead(key, error) => self.not_read(key, &error),
+            Event::Pods(event) => self.pods(event),
             Event::Report(reply) => {
                 let _ = reply.send(self.report());
             }

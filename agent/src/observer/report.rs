@@ -12,11 +12,12 @@ use super::{
     Observer,
     attachment::Attachment,
     clock,
+    pods::Cluster,
     watched::{Memory, Reading, Watched},
 };
 use crate::{
-    collect::{Live, Totals},
-    model::{AgentReport, FamilyReport, Info, ProcessReport, Refusal, Report, Subject, TargetState},
+    collect::{Final, Live, Totals},
+    model::{AgentReport, FamilyReport, Info, Place, ProcessReport, Refusal, Report, Subject, TargetState},
 };
 
 impl Observer {
@@ -61,11 +62,20 @@ impl Observer {
                 }
             })
             .collect();
-        let groups = self.ledger.report(&live, begin);
+        let groups = match &self.cluster {
+            Some(cluster) => self.ledger.report(&live, cluster, begin),
+            None => self.ledger.report(&live, &Final, begin),
+        };
         let mut agent = self.agent(&processes);
         agent.map_entries.insert("SITES", (used_sites, self.maps.room("SITES")));
         agent.collect_duration = Duration::from_nanos(clock().saturating_sub(begin));
         Arc::new(Report { taken_at: SystemTime::now(), processes, groups, agent })
+    }
+
+    /// What is left of the start-up: probes, readings, the first list of pods.
+    fn left_to_start(&self) -> u64 {
+        let left = self.starting.as_ref().map_or(0, |starting| ((starting.attaching.len() + starting.reading.len()) as u64).max(1));
+        left + u64::from(self.cluster.as_ref().is_some_and(|cluster| !cluster.is_listed))
     }
 
     fn agent(&self, processes: &[Arc<ProcessReport>]) -> AgentReport {
@@ -90,26 +100,39 @@ impl Observer {
                 ("EXECUTABLES", (self.attachments.len() as u64, self.maps.room("EXECUTABLES"))),
             ]),
             executables: self.attachments.len() as u64,
-            starting: self.starting.as_ref().map_or(0, |starting| ((starting.attaching.len() + starting.reading.len()) as u64).max(1)),
-            losses: self.losses.clone(),
+            starting: self.left_to_start(),
+            kubernetes: self.kubernetes(),
+            losses: self.losses.iter().cloned().chain(self.cluster.as_ref().and_then(Cluster::loss)).collect(),
             ..AgentReport::default()
         }
     }
 }
 
 fn info(watched: &Watched) -> Info {
-    let Some(executable) = &watched.executable else { return Info::default() };
+    let Some(executable) = &watched.executable else { return of_place(watched.target.place.as_deref()) };
     let module = executable.binary.build.as_ref().and_then(|build| build.main_module.as_ref());
     Info {
         go_version: executable.binary.version.to_string(),
         build_id: executable.id.build_id.clone(),
         module: module.map(|module| module.path.clone()).unwrap_or_default(),
         module_version: module.map(|module| module.version.clone()).unwrap_or_default(),
+        ..of_place(watched.target.place.as_deref())
+    }
+}
+
+fn of_place(place: Option<&Place>) -> Info {
+    let Some(place) = place else { return Info::default() };
+    Info {
+        workload: place.workload.name.clone(),
+        workload_type: place.workload.kind.clone(),
+        pod_uid: place.pod_uid.clone(),
+        container_id: place.container_id.clone(),
+        ..Info::default()
     }
 }
 
 fn describe(watched: &Watched, attachment: Option<&Attachment>, totals: &Totals, now_ns: u64) -> ProcessReport {
-    let Info { go_version, build_id, module, module_version } = info(watched);
+    let Info { go_version, build_id, module, module_version, .. } = info(watched);
     let mut families = BTreeMap::new();
     for (family, state) in attachment.iter().flat_map(|attachment| &attachment.families) {
         let Some(mode) = state.mode() else { continue };
@@ -123,6 +146,7 @@ fn describe(watched: &Watched, attachment: Option<&Attachment>, totals: &Totals,
     ProcessReport {
         pid: watched.target.pid(),
         identity: watched.target.identity.clone(),
+        place: watched.target.place.clone(),
         exe: watched.target.exe.display().to_string(),
         go_version,
         build_id,

@@ -67,6 +67,7 @@ fn process(pid: u32, name: &str, runtime: Option<RuntimeReading>) -> ProcessRepo
     ProcessReport {
         pid,
         identity: Identity { process: name.into(), ..Identity::default() },
+        place: None,
         exe: format!("/bin/{name}"),
         go_version: "go1.26.8".into(),
         build_id: String::new(),

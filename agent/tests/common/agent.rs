@@ -40,6 +40,8 @@ pub fn command(arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
+    // The tests may run in a pod: that is not the cluster that they mean.
+    command.env("GOROSCOPE_KUBERNETES", "false");
     command
 }
 
@@ -55,14 +57,9 @@ impl Agent {
     }
 
     /// The same, with a command that ends in the binary, such as one that takes rights away first.
-    pub fn spawn(mut binary: Command, arguments: &[&str]) -> Self {
-        let address = free_port();
-        let directory = TempDir::new().unwrap();
-        let stderr = File::create(directory.path().join("stderr")).unwrap();
-        let snapshots = directory.path().join("snapshots");
-        binary.args(["run", "--listen", &address.to_string(), "--interval", "200ms", "--snapshot-dir"]).arg(&snapshots).args(arguments);
-        let child = binary.stdout(stderr.try_clone().unwrap()).stderr(stderr).spawn().unwrap();
-        let mut agent = Self { address, child, directory };
+    pub fn spawn(binary: Command, arguments: &[&str]) -> Self {
+        let mut agent = Self::launch_by(binary, arguments);
+        let address = agent.address;
         wait_until("the agent is ready", || {
             if let Some(status) = agent.child.try_wait().unwrap() {
                 panic!("the agent has ended: {status}");
@@ -70,6 +67,21 @@ impl Agent {
             http::get(address, "/readyz", None).is_ok_and(|response| response.status == 200)
         });
         agent
+    }
+
+    /// Starts one and does not wait for anything.
+    pub fn launch(arguments: &[&str]) -> Self {
+        Self::launch_by(command(&[]), arguments)
+    }
+
+    fn launch_by(mut binary: Command, arguments: &[&str]) -> Self {
+        let address = free_port();
+        let directory = TempDir::new().unwrap();
+        let stderr = File::create(directory.path().join("stderr")).unwrap();
+        let snapshots = directory.path().join("snapshots");
+        binary.args(["run", "--listen", &address.to_string(), "--interval", "200ms", "--snapshot-dir"]).arg(&snapshots).args(arguments);
+        let child = binary.stdout(stderr.try_clone().unwrap()).stderr(stderr).spawn().unwrap();
+        Self { address, child, directory }
     }
 
     /// An exact agent that watches these processes only, each under its own label set.

@@ -3,7 +3,9 @@
 //! Everything here fails loudly: a test that lacks a privilege or a toolchain fails, it is never skipped.
 
 pub mod agent;
+pub mod api_server;
 pub mod build;
+pub mod cgroup;
 pub mod check;
 pub mod elf;
 pub mod goroutines;

@@ -52,7 +52,7 @@ fn look(target: &str, proc: &ProcRoot) -> Result<Inspection> {
     let result = Analyser::default().analyse(file);
     let mut inspection = Inspection::of(path.to_string_lossy().into_owned(), result);
     if let Some((identity, text)) = process {
-        let Identity { process, container, unit, pid } = identity;
+        let Identity { process, container, unit, pid, .. } = identity;
         inspection.process = Some(facts::ProcessFacts { pid, process, container, unit, load_bias: None });
         inspection.place(text);
     }

@@ -37,6 +37,7 @@ fn group(process: &str, container: Option<&str>) -> GroupReport {
             build_id: "a/b".into(),
             module: "example.com/api".into(),
             module_version: "v1.2.3".into(),
+            ..Info::default()
         }],
         ..GroupReport::default()
     }

@@ -1,0 +1,47 @@
+//! Cgroups as container runtimes make them, without a container.
+
+use std::{fs, path::PathBuf};
+
+use rand::Rng as _;
+
+/// A cgroup under which a process looks like one of a container. Removed when dropped, after its processes have ended.
+pub struct Container {
+    /// 64 hexadecimal digits, new each time.
+    pub id: String,
+    directory: PathBuf,
+}
+
+impl Container {
+    /// In the pod with this uid.
+    pub fn new(pod_uid: &str) -> Self {
+        let mut rng = rand::rng();
+        let id: String = (0..8).map(|_| format!("{:08x}", rng.next_u32())).collect();
+        let directory = root().join("kubepods").join(format!("pod{pod_uid}")).join(&id);
+        fs::create_dir_all(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+        Self { id, directory }
+    }
+
+    /// What makes `/bin/sh` run `program` in it.
+    pub fn arguments(&self, program: &str) -> [String; 2] {
+        ["-c".to_owned(), format!("echo $$ > {}/cgroup.procs && exec {program}", self.directory.display())]
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        for directory in self.directory.ancestors().take(3) {
+            // Those above may be in use by other tests.
+            let _ = fs::remove_dir(directory);
+        }
+    }
+}
+
+/// The hierarchy of version 2, or one of version 1.
+fn root() -> PathBuf {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    let of_type = |kind: &str| {
+        let mut found = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>()).filter(|fields| fields.get(2) == Some(&kind));
+        found.find_map(|fields| fields.get(1).map(PathBuf::from))
+    };
+    of_type("cgroup2").or_else(|| of_type("cgroup")).expect("a cgroup hierarchy is mounted")
+}
