@@ -123,8 +123,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $_ := set $config "log-format" $c.logFormat }}
 {{- $_ := set $config "view" false }}
 {{- with $c.exclude }}{{- $_ := set $config "exclude" . }}{{- end }}
+{{- $_ := set $config "kubernetes" .Values.kubernetes.enabled }}
 {{- if .Values.kubernetes.enabled }}
-{{- $_ := set $config "kubernetes" true }}
 {{- $_ := set $config "events" .Values.kubernetes.events }}
 {{- with .Values.kubernetes.podSelector }}{{- $_ := set $config "pod-selector" . }}{{- end }}
 {{- with .Values.kubernetes.namespaces }}{{- $_ := set $config "namespace" . }}{{- end }}

@@ -13,24 +13,7 @@ use crate::setup::cargo;
 use crate::step::{self, output};
 
 /// Keys of the agent that the chart is ahead of.
-const AWAITED: [&str; 16] = [
-    "kubernetes",
-    "node-name",
-    "pod-selector",
-    "namespace",
-    "exclude-namespace",
-    "events",
-    "alertmanager",
-    "otlp-endpoint",
-    "otlp-header",
-    "otlp-interval",
-    "tls-cert",
-    "tls-key",
-    "tls-client-ca",
-    "auth",
-    "auth-token-file",
-    "debug-socket",
-];
+const AWAITED: [&str; 7] = ["alertmanager", "tls-cert", "tls-key", "tls-client-ca", "auth", "auth-token-file", "debug-socket"];
 
 /// Builds the agent of this tree; the kernel side must be there.
 ///
@@ -66,8 +49,8 @@ pub(super) fn takes(scenario: &Scenario) -> Result<()> {
     for variable in list(container, "env") {
         let name = variable.get("name").and_then(Value::as_str).context("a variable has a name")?;
         if !awaited.iter().any(|key| name == format!("GOROSCOPE_{}", key.replace('-', "_").to_ascii_uppercase())) {
-            // What comes from elsewhere: a node's name, or headers.
-            agent.env(name, variable.get("value").and_then(Value::as_str).unwrap_or("Authorization=x"));
+            let elsewhere = if variable.pointer("/valueFrom/secretKeyRef").is_some() { "Authorization=secret" } else { "node-1" };
+            agent.env(name, variable.get("value").and_then(Value::as_str).unwrap_or(elsewhere));
         }
     }
     output(agent.arg("--check-config")).map(drop)
