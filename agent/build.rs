@@ -4,7 +4,11 @@ use std::{env, fs, path::PathBuf, process::Command};
 
 fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("..");
-    let object = root.join("target/bpf/goroscope.bpf.o");
+    // `cargo xtask build` calls the object of its own machine so; those of others have their architecture's name.
+    let (target, host) = (env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets it"), env::var("HOST").expect("cargo sets it"));
+    let own = host.split('-').next() == Some(target.as_str());
+    let name = if own { "goroscope.bpf.o".to_owned() } else { format!("goroscope-{target}.bpf.o") };
+    let object = root.join("target/bpf").join(name);
     println!("cargo::rerun-if-changed={}", object.display());
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("goroscope.bpf.o");
     if let Err(error) = fs::copy(&object, &out) {

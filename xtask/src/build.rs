@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::paths::{bpf_object, root, tools};
+use crate::paths::{bpf_object, home, root, tools};
 use crate::setup::bpf::{self, Kind, TARGET};
 use crate::setup::{self, Need, cargo};
 use crate::step;
@@ -98,8 +98,12 @@ fn compile(kind: &Kind) -> Command {
 }
 
 /// rustc's flags for the BPF target. `bpf_target_arch` decides which registers the programs read.
-fn flags(architecture: &str) -> [String; 5] {
+fn flags(architecture: &str) -> [String; 7] {
+    let cargo_home = std::env::var_os("CARGO_HOME").map_or_else(|| home().join(".cargo"), PathBuf::from);
     [
+        // The object names its sources: the same wherever it is built.
+        format!("--remap-path-prefix={}=/goroscope", root().display()),
+        format!("--remap-path-prefix={}=/cargo", cargo_home.display()),
         format!("--cfg=bpf_target_arch=\"{architecture}\""),
         format!("-Clinker={}", tools().join("bin/bpf-linker").display()),
         "-Clink-arg=--btf".to_owned(),

@@ -27,6 +27,8 @@ pub(crate) struct Program {
     pub(crate) ldflags: &'static str,
     /// Build tags, separated by commas.
     pub(crate) tags: &'static str,
+    /// Go source of a main package of our own, where `package` is `.`; else empty.
+    pub(crate) main: &'static str,
 }
 
 impl Program {
@@ -50,6 +52,9 @@ impl Program {
         fs::create_dir_all(&scratch)?;
         fs::create_dir_all(dir)?;
         fs::write(scratch.join("go.mod"), self.go_mod())?;
+        if !self.main.is_empty() {
+            fs::write(scratch.join("main.go"), self.main)?;
+        }
         let mut build = go::command(None)?;
         // A module may ask for a newer Go than the host has.
         build.current_dir(&scratch).env("GOTOOLCHAIN", "auto").env("CGO_ENABLED", "0");
@@ -105,6 +110,7 @@ mod tests {
             replaces: &["a v1 => b v2"],
             ldflags: "",
             tags: "",
+            main: "",
         };
         assert_eq!(program.go_mod(), "module build\n\ngo 1.26.0\n\nrequire example.org/x v1.2.3\nreplace a v1 => b v2\n");
         assert!(program.path().ends_with("go/x-1.2.3/x"));

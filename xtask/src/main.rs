@@ -5,10 +5,13 @@ mod bench;
 mod build;
 mod chart;
 mod ci;
+mod cluster;
 mod demo;
 mod fuzz;
 mod go;
 mod gomodule;
+mod image;
+mod interrupted;
 mod monitoring;
 mod offsets;
 mod paths;
@@ -52,6 +55,8 @@ enum Command {
     Demo(demo::Args),
     Monitoring(monitoring::Args),
     Chart(chart::Args),
+    Image(image::Args),
+    Cluster(cluster::Args),
 }
 
 fn main() -> ExitCode {
@@ -69,6 +74,8 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args, yes),
         Command::Monitoring(args) => monitoring::run(&args, yes),
         Command::Chart(args) => chart::run(&args, yes),
+        Command::Image(args) => image::run(&args, yes),
+        Command::Cluster(args) => cluster::run(&args, yes),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,8 +10,15 @@ use crate::paths::root;
 use crate::step::{note, output};
 
 /// The documents that commands write, from the root of the repository.
-pub(crate) const DOCUMENTS: [&str; 6] =
-    ["docs/exactness.md", "docs/real-programs.md", "docs/detection.md", "docs/kernels.md", "docs/fuzzing.md", "docs/benchmarks.md"];
+pub(crate) const DOCUMENTS: [&str; 7] = [
+    "docs/exactness.md",
+    "docs/real-programs.md",
+    "docs/detection.md",
+    "docs/kernels.md",
+    "docs/fuzzing.md",
+    "docs/benchmarks.md",
+    "docs/cluster-test.md",
+];
 
 /// The first line of a result document.
 #[derive(Debug, PartialEq)]

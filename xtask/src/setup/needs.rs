@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::{Lack, Remedy, bpf};
+use super::{CYCLONEDX, Lack, Remedy, bpf};
 use crate::chart::{PROGRAMS, schemas};
 use crate::gomodule::Program;
+use crate::image::missing_targets;
 use crate::paths::{on_path, tools};
 use crate::step::output;
-use crate::{apt, go};
+use crate::{apt, cluster, go};
 
 /// A group of things that a command needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -35,6 +36,10 @@ pub(crate) enum Need {
     Bench,
     /// Fuzzing: cargo-fuzz and a C++ compiler.
     Fuzz,
+    /// The container image: Rust's musl targets, C compilers for them, and cargo-cyclonedx.
+    Image,
+    /// A real Kubernetes: its programs, built into the cache (20 minutes), and runc.
+    Cluster,
 }
 
 /// What `needs` lack on this machine, in the order of installation.
@@ -61,6 +66,8 @@ pub(super) fn missing(needs: &[Need]) -> Vec<Lack> {
             ]),
             Need::Bench => programs(&[("bpftrace", "bpftrace", "the tool we compare with"), ("wrk", "wrk", "puts load on HTTP services")]),
             Need::Fuzz => fuzz(),
+            Need::Image => image(),
+            Need::Cluster => cluster(),
         });
     }
     let mut seen = std::collections::BTreeSet::new();
@@ -120,6 +127,42 @@ fn fuzz() -> Vec<Lack> {
     if !tools().join("bin/cargo-fuzz").exists() && on_path("cargo-fuzz").is_none() {
         lacks.push(Lack { what: "cargo-fuzz (crates.io)".into(), why: "runs the fuzz targets", remedy: Remedy::CargoFuzz });
     }
+    lacks
+}
+
+fn image() -> Vec<Lack> {
+    let why = "compiles what the agent's dependencies have in C";
+    let mut lacks = programs(&[("musl-gcc", "musl-tools", why), ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu", why)]);
+    if !Path::new("/usr/aarch64-linux-gnu/include/stdio.h").exists() {
+        lacks.push(package("libc6-dev-arm64-cross", why));
+    }
+    for triple in missing_targets() {
+        let remedy = if on_path("rustup").is_some() {
+            Remedy::RustTarget(triple)
+        } else {
+            Remedy::ByHand(format!("install Rust's standard library for {triple}, which is easiest with rustup"))
+        };
+        lacks.push(Lack { what: format!("{triple} (rustup)"), why: "the agent without a libc beside it", remedy });
+    }
+    if !tools().join("bin/cargo-cyclonedx").exists() {
+        let what = format!("cargo-cyclonedx {CYCLONEDX} (crates.io)");
+        lacks.push(Lack { what, why: "lists what the agent is made of", remedy: Remedy::CargoCyclonedx });
+    }
+    lacks
+}
+
+fn cluster() -> Vec<Lack> {
+    let mut lacks = go_itself();
+    lacks.extend(programs(&[
+        ("runc", "runc", "runs containers"),
+        ("nft", "nftables", "Services, for kube-proxy"),
+        ("openssl", "openssl", "certificates of the cluster"),
+        ("ip", "iproute2", "the link to the node"),
+        ("nsenter", "util-linux", "the node's namespaces"),
+        ("jq", "jq", "containers without limits, for cgroup v2"),
+    ]));
+    lacks.extend(unpacked(&["prometheus-alertmanager"], "alerts must reach it"));
+    lacks.extend(go_programs(&cluster::PROGRAMS, "a real Kubernetes"));
     lacks
 }
 

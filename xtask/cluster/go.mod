@@ -1,0 +1,3 @@
+module goroscope.dev/cluster
+
+go 1.23

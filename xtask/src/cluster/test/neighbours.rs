@@ -1,0 +1,91 @@
+//! Rows: the cluster's own Go programs are seen, with the counts that they have themselves; and they do not notice.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::super::kubectl;
+use super::super::lab::{Life, NODE, pids, run_inside};
+use super::page;
+use super::scene::{Scene, family, text};
+
+/// Programs, and how each is asked for its own page of metrics.
+const PROGRAMS: [(&str, &[&str]); 5] = [
+    ("etcd", &["curl", "-sf", "http://127.0.0.1:2379/metrics"]),
+    ("kube-apiserver", &["get", "--raw", "/metrics"]),
+    ("kubelet", &["get", "--raw", "/api/v1/nodes/lab/proxy/metrics"]),
+    ("containerd", &["curl", "-sf", "http://127.0.0.1:1338/v1/metrics"]),
+    ("coredns", &["curl", "-sf", "http://10.200.0.2:9153/metrics"]),
+];
+
+/// Daemons, whose lives are noted down.
+const DAEMONS: [&str; 8] = ["etcd", "containerd", "apiserver", "controller-manager", "scheduler", "kubelet", "proxy", "dns"];
+
+/// Times that each is compared: their counts change all the time.
+const TIMES: usize = 5;
+
+/// How far ours may be from all of its own: answering the question takes goroutines.
+fn room(own: f64) -> f64 {
+    (own * 0.05).max(10.0)
+}
+
+fn own(question: &[&str]) -> Result<f64> {
+    let text = if question.first() == Some(&"curl") { run_inside(question)? } else { kubectl::run(question)? };
+    page::parse(&text).iter().find(|series| series.name == "go_goroutines").map(|series| series.value).context("no go_goroutines")
+}
+
+pub(super) fn seen(_: &mut Scene) -> Result<String> {
+    let mut figures = vec![];
+    let mut wrong = vec![];
+    for (program, question) in PROGRAMS {
+        let mut rows = vec![];
+        for _ in 0..TIMES {
+            let before = own(question).with_context(|| program.to_owned())?;
+            // As old as one interval.
+            super::super::wait::pause(std::time::Duration::from_secs(2))?;
+            let of_program = family("go_goroutine_count")?;
+            // Host processes have no pod; another of that name on this host is another unit's.
+            let ours: Vec<f64> = of_program
+                .iter()
+                .filter(|series| series.label("process") == program && series.label("pod").is_empty())
+                .map(|series| series.value)
+                .collect();
+            rows.push((before, ours.first().copied().with_context(|| format!("{program} has no series"))?, own(question)?));
+        }
+        let low = rows.iter().map(|row| row.0.min(row.2)).fold(f64::MAX, f64::min);
+        let high = rows.iter().map(|row| row.0.max(row.2)).fold(0.0, f64::max);
+        let (least, most) = (rows.iter().map(|row| row.1).fold(f64::MAX, f64::min), rows.iter().map(|row| row.1).fold(0.0, f64::max));
+        figures.push(format!("{program} {least} to {most}, itself {low} to {high}"));
+        if least < low - room(low) || most > high + room(high) {
+            wrong.push(program);
+        }
+    }
+    let figures = figures.join("; ");
+    if wrong.is_empty() { Ok(figures) } else { bail!("{}: {figures}", wrong.join(", ")) }
+}
+
+/// Each daemon's life, as it is now.
+///
+/// # Errors
+/// One does not run.
+pub(super) fn lives() -> Result<BTreeMap<&'static str, Life>> {
+    DAEMONS
+        .into_iter()
+        .map(|name| Ok((name, Life::kept(name).with_context(|| format!("{name} does not run: see {}", pids().display()))?)))
+        .collect()
+}
+
+pub(super) fn unharmed(_: &mut Scene) -> Result<String> {
+    lives()?;
+    let node = kubectl::get(&["node", NODE])?;
+    let conditions = node.pointer("/status/conditions").and_then(serde_json::Value::as_array).context("a node has conditions")?;
+    let bad: Vec<&str> = conditions
+        .iter()
+        .filter(|condition| (text(condition, "/type") == "Ready") != (text(condition, "/status") == "True"))
+        .map(|condition| text(condition, "/type"))
+        .collect();
+    if !bad.is_empty() {
+        bail!("the node's conditions: {}", bad.join(", "));
+    }
+    Ok(format!("{} daemons run as at the start, or as the row that stopped one started it; the node is Ready", DAEMONS.len()))
+}
