@@ -1,6 +1,6 @@
 //! The Alertmanager example: amtool reads it, and each row of routes.yaml goes where it should.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -44,4 +44,53 @@ pub(super) fn check(amtool: &Path) -> Result<usize> {
         bail!("{DIR}/routes.yaml holds no route");
     }
     Ok(routes.len())
+}
+
+#[derive(Deserialize)]
+struct Config {
+    inhibit_rules: Vec<Inhibition>,
+}
+
+#[derive(Deserialize)]
+struct Inhibition {
+    source_matchers: Vec<String>,
+    target_matchers: Vec<String>,
+}
+
+/// The names in the inhibitions that are no alert's: amtool cannot know.
+///
+/// # Errors
+/// The example cannot be read.
+pub(super) fn strangers(alerts: &BTreeSet<&str>) -> Result<Vec<String>> {
+    let Config { inhibit_rules } = yaml(&config())?;
+    let matchers = inhibit_rules.iter().flat_map(|rule| rule.source_matchers.iter().chain(&rule.target_matchers));
+    let names =
+        matchers.filter_map(|matcher| matcher.strip_prefix("alertname")).flat_map(|matcher| named(matcher.trim_start_matches(['=', '~'])));
+    let stands_for = |name: &str, alert: &str| name.strip_suffix(".+").map_or(alert == name, |start| alert.starts_with(start));
+    Ok(names.filter(|name| !alerts.iter().any(|alert| stands_for(name, alert))).collect())
+}
+
+/// `"A(B|C).+"` as `AB.+` and `AC.+`: the only patterns that the example has.
+fn named(pattern: &str) -> Vec<String> {
+    let pattern = pattern.trim_matches('"');
+    match pattern.split_once('(').and_then(|(start, rest)| Some((start, rest.split_once(')')?))) {
+        Some((start, (choices, end))) => choices.split('|').map(|choice| format!("{start}{choice}{end}")).collect(),
+        None => vec![pattern.to_owned()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_name_alerts() {
+        assert_eq!(named("\"A(B|C).+\""), ["AB.+", "AC.+"]);
+        assert_eq!(named("\"A\""), ["A"]);
+    }
+
+    #[test]
+    fn who_is_inhibited_must_be_an_alert() {
+        assert!(strangers(&BTreeSet::new()).is_ok_and(|names| names.len() > 5));
+    }
 }

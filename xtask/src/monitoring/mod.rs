@@ -97,6 +97,8 @@ pub(crate) fn check() -> Result<()> {
 fn ours(rules: &Rules, names: &Names, dashboards: &[Dashboard]) -> Result<Vec<Checked>> {
     let mut of_rules = vec![];
     rules.judge(names, &mut of_rules)?;
+    let strangers = alertmanager::strangers(&rules.alerts().map(|(name, _)| name).collect())?;
+    of_rules.extend(strangers.iter().map(|name| format!("the Alertmanager example inhibits by {name}, which is no alert")));
     let (mut of_panels, mut of_files, mut queries) = (vec![], vec![], 0);
     for dashboard in dashboards {
         let rendered = dashboard.render()?;
