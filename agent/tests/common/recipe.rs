@@ -74,7 +74,10 @@ impl Recipe {
         };
         go(&["mod", "init", "scratch"])?;
         let modules: Vec<String> = self.modules.iter().map(|(module, release)| format!("{module}@{release}")).collect();
-        go(&[&["get"], &modules.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat())?;
+        // With nothing to get, `go get` asks for a package in the folder, which is empty yet.
+        if !modules.is_empty() {
+            go(&[&["get"], &modules.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat())?;
+        }
         if let (Some(patch), Some((module, _))) = (&self.patch, self.modules.first()) {
             patch.apply(module, directory)?;
             go(&["mod", "edit", &format!("-replace={module}=./patched")])?;
