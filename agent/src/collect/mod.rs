@@ -4,10 +4,12 @@
 //! Knows no kernel map, no /proc, no sink.
 
 mod ledger;
+mod lives;
 mod runtime;
 mod sites;
 
 pub use self::{
     ledger::{Final, Ledger, Live, Names, Renamed, Totals},
+    lives::Lives,
     runtime::counters,
 };

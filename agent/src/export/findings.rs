@@ -27,6 +27,22 @@ struct Entry<'a> {
     watched_seconds: f64,
     /// 1: every goroutine was followed. Above, `count` and `slope` are estimates.
     followed_one_in: u64,
+    /// Processes of the same workload before this one that ended with it.
+    restarts: u64,
+    /// Absent where no limit is known, or the process does not grow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_limit: Option<Limit>,
+}
+
+/// When the process comes to the limit of its memory.
+#[derive(Serialize)]
+struct Limit {
+    /// `cgroup` or `gomemlimit`.
+    limit: &'static str,
+    limit_bytes: u64,
+    used_bytes: u64,
+    bytes_per_second: f64,
+    reached_in_seconds: f64,
 }
 
 /// The list as JSON text.
@@ -92,6 +108,14 @@ impl<'a> From<&'a Finding> for Entry<'a> {
             since: rfc3339(finding.since),
             watched_seconds: (finding.watched.as_secs_f64() * 1000.0).round() / 1000.0,
             followed_one_in: finding.one_in,
+            restarts: finding.restarts,
+            memory_limit: finding.projection.map(|projection| Limit {
+                limit: projection.limit.kind.as_str(),
+                limit_bytes: projection.limit.bytes,
+                used_bytes: projection.limit.used,
+                bytes_per_second: projection.bytes_per_second.round(),
+                reached_in_seconds: projection.reached_in.as_secs_f64().round(),
+            }),
         }
     }
 }

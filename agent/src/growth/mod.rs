@@ -12,15 +12,16 @@ mod groups;
 mod judge;
 mod member;
 mod schedule;
+mod trend;
 
 use std::collections::{HashMap, hash_map::Entry};
 
-pub use self::schedule::census_period;
 use self::{
     connections::Connections,
     groups::Groups,
     member::{Member, RUNS, Reasons, Tick},
 };
+pub use self::{schedule::census_period, trend::MemoryTrend};
 use crate::model::{Goroutine, GoroutineState, Proof, RuntimeAddress, Suspect};
 
 const NS_PER_TICK: u64 = 10_000_000;

@@ -20,8 +20,8 @@ pub use crate::growth::Settings;
 use crate::{
     discovery::{Life, ProcRoot},
     goruntime::{ProcessMemory, Runtime, RuntimeError},
-    growth::{Watch, census_period},
-    model::{Finding, Goroutine, MemoryError, RuntimeAddress},
+    growth::{MemoryTrend, Watch, census_period},
+    model::{Finding, Goroutine, LimitKind, MemoryError, MemoryLimit, Projection, RuntimeAddress, RuntimeFigures, Suspect},
     reach::{Limits, NoProof, Prover},
     symbolize,
 };
@@ -56,6 +56,7 @@ pub struct Looks<D> {
     runtime: Runtime<ProcessMemory>,
     prover: Prover,
     watch: Watch,
+    trend: MemoryTrend,
     started_ns: u64,
     next_census_ns: u64,
     next_connections_ns: u64,
@@ -81,6 +82,7 @@ impl<D: Deadline> Looks<D> {
             prover: Prover::new(subject.facts, minor, subject.load_bias, Limits::default()),
             subject,
             watch: Watch::new(now, settings),
+            trend: MemoryTrend::default(),
             started_ns: now,
             next_census_ns: now,
             next_connections_ns: now,
@@ -131,7 +133,22 @@ impl<D: Deadline> Looks<D> {
     /// What can be said as of the last census.
     pub fn findings(&self) -> Vec<Finding> {
         let suspects = self.watch.suspects(self.last_census_ns);
-        symbolize::findings(&suspects, &self.subject.symbolizer, self.subject.load_bias, clock(), SystemTime::now())
+        let mut findings = symbolize::findings(&suspects, &self.subject.symbolizer, self.subject.load_bias, clock(), SystemTime::now());
+        if !findings.is_empty() {
+            let projection = self.project(&suspects);
+            findings.iter_mut().for_each(|finding| finding.projection = projection);
+        }
+        findings
+    }
+
+    /// When the process comes to a limit of its memory.
+    fn project(&self, suspects: &[Suspect]) -> Option<Projection> {
+        let figures = self.runtime.figures().ok();
+        let go = figures
+            .as_ref()
+            .and_then(|figures| Some(MemoryLimit { kind: LimitKind::Go, bytes: figures.memory_limit?, used: held(figures)? }));
+        let limits: Vec<MemoryLimit> = self.root.memory_limit(self.subject.listed.pid).into_iter().chain(go).collect();
+        self.trend.project(suspects, &limits)
     }
 
     /// When something is due.
@@ -200,6 +217,7 @@ impl<D: Deadline> Looks<D> {
             self.censuses += 1;
             self.last_census_ns = began;
             self.stacks(&wanted);
+            self.memory(began);
         }
         let cost = Duration::from_nanos(clock().saturating_sub(began));
         self.next_census_ns = began.saturating_add(nanos(census_period(self.interval, cost)));
@@ -213,6 +231,14 @@ impl<D: Deadline> Looks<D> {
             if let Some(at) = self.subject.waiting(&stack.calls) {
                 self.watch.stack(goroutine.goid, at);
             }
+        }
+    }
+
+    fn memory(&mut self, now: u64) {
+        if now >= self.trend.next_ns()
+            && let Some(bytes) = self.runtime.figures().ok().as_ref().and_then(held)
+        {
+            self.trend.note(now, bytes);
         }
     }
 
@@ -254,6 +280,11 @@ impl<D: Deadline> Looks<D> {
             }
         }
     }
+}
+
+/// Bytes that the runtime holds: what `GOMEMLIMIT` bounds.
+fn held(figures: &RuntimeFigures) -> Option<u64> {
+    Some(figures.stack_bytes?.saturating_add(figures.other_bytes?))
 }
 
 /// What a census says, as those say it who read memory.

@@ -19,10 +19,15 @@ static FINDINGS: Descriptor = Descriptor::gauge(
      (nothing that can run leads to what they wait on), stuck (waiting longer than waits of their kind were ever seen to last) or live \
      (they run, never end, and become more). Gone when they are.",
 );
+static LIMIT: Descriptor = Descriptor::gauge(
+    "goroscope_memory_limit_reached_seconds",
+    "In how many seconds a process that leaks comes to the limit of its memory, growing as it does: the first of those processes and of \
+     its limits (limit: cgroup or gomemlimit). Absent where nothing leaks, nothing grows, or no limit is known.",
+);
 
 /// Every family of this room.
 #[cfg(test)]
-pub(super) static ALL: [&Descriptor; 1] = [&FINDINGS];
+pub(super) static ALL: [&Descriptor; 2] = [&FINDINGS, &LIMIT];
 
 /// All samples of one label set.
 pub(super) fn chunk(findings: &[Finding], labels: &Arc<[Label]>) -> Chunk {
@@ -34,5 +39,10 @@ pub(super) fn chunk(findings: &[Finding], labels: &Arc<[Label]>) -> Chunk {
             .with("site", &finding.created_by.place());
         (&FINDINGS, Sample::new(labels, Value::Count(finding.count)))
     });
-    Chunk { detail: Detail::Totals, samples: samples.collect() }
+    let first = findings.iter().filter_map(|finding| finding.projection).min_by_key(|projection| projection.reached_in);
+    let limit = first.map(|first| {
+        let labels = Labels::shared(labels).with("limit", first.limit.kind.as_str());
+        (&LIMIT, Sample::new(labels, Value::Float(first.reached_in.as_secs_f64().round())))
+    });
+    Chunk { detail: Detail::Totals, samples: samples.chain(limit).collect() }
 }

@@ -11,8 +11,8 @@ use super::{
     Descriptor, Format, Metrics, OwnUsage, Services, Type, agent, findings, label::VALUE_BYTES_MAX, limit, own, runtime, services, workload,
 };
 use crate::model::{
-    AgentReport, Count, Evidence, Finding, FindingKind, GroupReport, Histogram, Identity, KubernetesReport, Report, RuntimeCounters,
-    RuntimeGauges, Since, Site, Sites, Tally, report::Info,
+    AgentReport, Count, Evidence, Finding, FindingKind, GroupReport, Histogram, Identity, KubernetesReport, LimitKind, MemoryLimit,
+    Projection, Report, RuntimeCounters, RuntimeGauges, Since, Site, Sites, Tally, report::Info,
 };
 
 const OWN: OwnUsage = OwnUsage {
@@ -67,6 +67,12 @@ fn finding() -> Finding {
         since: UNIX_EPOCH,
         watched: Duration::from_secs(60),
         one_in: 1,
+        restarts: 2,
+        projection: Some(Projection {
+            limit: MemoryLimit { kind: LimitKind::Cgroup, bytes: 2_000, used: 1_000 },
+            bytes_per_second: 2.0,
+            reached_in: Duration::from_secs(500),
+        }),
     }
 }
 
@@ -341,9 +347,9 @@ fn names_that_become_one_are_added_not_doubled() {
 fn detail_goes_first_and_is_counted() {
     let groups: Vec<_> = (0..10).map(|i| group(identity(&format!("p{i}")))).collect();
     let report = report(groups);
-    // Per process: 13 kinds, 3 ratios and a start, 20 of memory and two histograms of 5, 1 finding; 1 info; 2 waits; 3 families of 3 sites and one of 2.
+    // Per process: 13 kinds, 3 ratios and a start, 20 of memory and two histograms of 5, 1 finding and its limit; 1 info; 2 waits; 3 families of 3 sites and one of 2.
     // Two refusals.
-    let (totals, info, waits, sites) = (10 * (17 + 30 + 1), 10 + 2, 10 * 2, 10 * 11);
+    let (totals, info, waits, sites) = (10 * (17 + 30 + 2), 10 + 2, 10 * 2, 10 * 11);
     let check = |limit: usize, expected: [usize; 4]| {
         let metrics = Metrics::new(limit, "", "");
         let names = |page: &str| samples(page).into_keys().collect::<BTreeSet<_>>();
@@ -365,7 +371,7 @@ fn detail_goes_first_and_is_counted() {
     check(totals + info + waits + sites - 1, [0, 0, 0, 3]);
     check(totals + info + 2, [0, 0, waits - 2, sites]);
     check(totals + 4, [0, info - 4, waits, sites]);
-    check(totals - 1, [1, info, waits, sites]);
+    check(totals - 1, [2, info, waits, sites]);
     check(0, [totals, info, waits, sites]);
 }
 

@@ -89,12 +89,58 @@ pub struct Finding {
     pub count: u64,
     /// How many more they become in a second.
     pub slope: f64,
-    /// Since when.
+    /// Since when; over restarts, if it goes on over them.
     pub since: SystemTime,
     /// How long was watched.
     pub watched: Duration,
     /// One in so many goroutines was followed.
     pub one_in: u64,
+    /// Processes of the same workload before this one that ended with it: it goes on over their restarts.
+    pub restarts: u64,
+    /// When the process comes to the limit of its memory; none where no limit is known, or it does not grow.
+    pub projection: Option<Projection>,
+}
+
+/// What bounds the memory of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LimitKind {
+    /// The memory limit of its cgroup, or of one above: the kernel ends it there.
+    Cgroup,
+    /// `GOMEMLIMIT`: the collector runs all the time there.
+    Go,
+}
+
+impl LimitKind {
+    /// snake_case, from a closed set: a metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cgroup => "cgroup",
+            Self::Go => "gomemlimit",
+        }
+    }
+}
+
+/// A limit of memory, and what is used of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryLimit {
+    /// Whose.
+    pub kind: LimitKind,
+    /// Bytes.
+    pub bytes: u64,
+    /// Bytes that count against it, without the file cache that the kernel can take back.
+    pub used: u64,
+}
+
+/// When a process comes to a limit of its memory if it goes on to grow as it does: of several limits the one that is first.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Projection {
+    /// Which limit.
+    pub limit: MemoryLimit,
+    /// How the process grows, bytes a second.
+    pub bytes_per_second: f64,
+    /// How long that still takes; 0: it is there.
+    pub reached_in: Duration,
 }
 
 impl Finding {

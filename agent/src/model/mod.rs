@@ -22,7 +22,7 @@ pub use census::{CensusReport, GoroutineGroup};
 pub use executable::{Executable, ExecutableId, Inode};
 pub use features::{Feature, Features};
 pub use figures::RuntimeFigures;
-pub use finding::{Evidence, Finding, FindingKind, Suspect};
+pub use finding::{Evidence, Finding, FindingKind, LimitKind, MemoryLimit, Projection, Suspect};
 pub use goroutine::{Goroutine, GoroutineState, Stack};
 pub use histogram::Histogram;
 pub use memory::{Memory, MemoryError, Read};

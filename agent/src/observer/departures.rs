@@ -1,6 +1,6 @@
 //! Processes that go: read for the last time, booked, forgotten; executables without a process come off.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use goroscope_abi::ProcessKey;
 use tracing::debug;
@@ -80,6 +80,7 @@ impl Observer {
         let attachment = watched.slot.as_ref().ok().and_then(|slot| self.attachments.get(slot));
         let totals = watched.last_totals(attachment, &reading, now);
         self.ledger.end(&watched.target.identity, &totals, watched.since(), now);
+        self.lives.end(&watched.target.identity, watched.target.started_at, &watched.findings, SystemTime::now());
         self.maps.forget(&key, &reading.sites);
         let slot = watched.slot.clone();
         self.watched.remove(&key);

@@ -47,7 +47,7 @@ use self::{
     watched::Watched,
 };
 use crate::{
-    collect::Ledger,
+    collect::{Ledger, Lives},
     config::Excludes,
     discovery::{Life, ProcRoot},
     goruntime::RuntimeError,
@@ -208,6 +208,7 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
         orphans: HashMap::new(),
         next_burial_ns: 0,
         ledger: Ledger::default(),
+        lives: Lives::default(),
         failures: BTreeMap::new(),
         undecided: Vec::new(),
         looking: HashSet::new(),
@@ -278,6 +279,8 @@ struct Observer {
     /// When those that have ended are read again, ns.
     next_burial_ns: u64,
     ledger: Ledger,
+    /// Leaks of processes that have ended.
+    lives: Lives,
     failures: BTreeMap<&'static str, u64>,
     /// Processes whose executable may be one that is being attached: once it is, its breakpoints tell.
     undecided: Vec<Found>,

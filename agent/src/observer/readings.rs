@@ -6,7 +6,7 @@ use tracing::{info, warn};
 use super::{Observer, Reading, watched::Memory};
 use crate::{
     goruntime::RuntimeError,
-    model::{Finding, Refusal, Subject},
+    model::{Finding, FindingKind, Refusal, Subject},
 };
 
 /// An instant at which nothing was created: what memory and probes had then.
@@ -81,12 +81,22 @@ impl Observer {
     }
 
     /// Leaks of a process as they are known now: news are logged once.
-    pub(super) fn leaks(&mut self, key: ProcessKey, findings: Vec<Finding>) {
+    pub(super) fn leaks(&mut self, key: ProcessKey, mut findings: Vec<Finding>) {
         let Some(watched) = self.watched.get_mut(&key).filter(|watched| watched.ended_ns.is_none()) else { return };
+        self.lives.tell(&watched.target.identity, watched.target.started_at, &mut findings);
         let process = &watched.target.identity.process;
         for new in findings.iter().filter(|new| !watched.findings.iter().any(|known| known.is_of(new))) {
             let (site, function, evidence) = (new.created_by.place(), &new.created_by.function, new.evidence.as_str());
-            warn!(pid = key.tgid, %process, site, function, evidence, count = new.count, wait = new.wait_reason, "goroutines leak");
+            let (kind, restarts) = (new.kind.as_str(), new.restarts);
+            let limit_in_s = new.projection.map(|projection| projection.reached_in.as_secs());
+            let message = match new.kind {
+                FindingKind::GoroutineLeak => "goroutines leak",
+                FindingKind::Ticker => "tickers are never stopped",
+            };
+            warn!(
+                pid = key.tgid, %process, kind, site, function, evidence, count = new.count, wait = new.wait_reason, restarts, limit_in_s,
+                "{message}"
+            );
         }
         for gone in watched.findings.iter().filter(|known| !findings.iter().any(|new| known.is_of(new))) {
             info!(pid = key.tgid, %process, site = gone.created_by.place(), "a leak is over");

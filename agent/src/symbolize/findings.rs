@@ -38,6 +38,8 @@ pub fn findings(suspects: &[Suspect], symbolizer: &Symbolizer, load_bias: u64, n
             since,
             watched: Duration::from_nanos(suspect.watched_ns),
             one_in: suspect.one_in,
+            restarts: 0,
+            projection: None,
         };
         found.entry((created_by, blocked_in)).and_modify(|known| join(known, &finding)).or_insert(finding);
     }

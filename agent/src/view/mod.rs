@@ -3,11 +3,12 @@
 //! In: Reports, the agent's last words, keys. Out: what a terminal shows, and that the user wants to leave. Must not know: how
 //! Reports come to be.
 //!
-//! `history` remembers the last minutes, `rows` and `detail` say what is worth showing, `table` and `picture` where it stands: all
+//! `history` remembers the last minutes, `rows`, `leaks` and `detail` say what is worth showing, `table` and `picture` where it stands: all
 //! pure. `state` adds what the user chose, `terminal` takes the terminal and gives it back. Here is the thread that owns both.
 
 mod detail;
 mod history;
+mod leaks;
 mod picture;
 mod rows;
 mod state;

@@ -2,8 +2,7 @@
 //!
 //! In: the latest Report, its history, what the user chose. Out: cells of a [`Frame`]. Must not know: terminals, keys, threads.
 //!
-//! From top to bottom: what this is; processes; the selected one closely; Findings, once there are any (their place is between
-//! the two); the agent itself; its log.
+//! From top to bottom: what this is; processes; leaks, once there are any; the selected process closely; the agent itself; its log.
 
 use ratatui::{
     Frame,
@@ -17,6 +16,7 @@ use super::{
     About,
     detail::{Detail, Group},
     history::History,
+    leaks,
     rows::{Order, Row},
     table,
     text::{age, change, fit, fit_end, harmless, number},
@@ -59,12 +59,19 @@ impl Picture<'_> {
         let wanted = |lines: usize| u16::try_from(lines).unwrap_or(u16::MAX);
         // Half for each, but what one does not need the other may have.
         let detail = self.process().map_or(0, Detail::lines);
+        // A head and a line for each leak; of many, as many as a quarter of the screen takes.
+        let leaks = self.report.map_or(0, leaks::count);
+        let leaks = if leaks == 0 { 0 } else { wanted(leaks + 1).min((room / 4).max(2)) };
+        let room = room.saturating_sub(leaks);
         let table = wanted(self.rows.len() + 1).min(room.saturating_sub(wanted(detail)).max(room.div_ceil(2))).max(2);
-        let parts = [1, table, 1].map(Constraint::Length).into_iter().chain([Constraint::Min(0)]).chain([1, log].map(Constraint::Length));
-        let [head, table, gap, detail, agent, log] = Layout::vertical(parts).areas(area);
+        let parts =
+            [1, table, leaks, 1].map(Constraint::Length).into_iter().chain([Constraint::Min(0)]).chain([1, log].map(Constraint::Length));
+        let [head, table, leaks, gap, detail, agent, log] = Layout::vertical(parts).areas(area);
         let show = |frame: &mut Frame<'_>, lines: Vec<Line<'static>>, area: Rect| frame.render_widget(Paragraph::new(lines), area);
         show(frame, vec![self.head(head.width.into())], head);
         show(frame, self.table(table), table);
+        let lines = self.report.map(|report| leaks::lines(report, leaks.width.into(), leaks.height.into(), self.theme));
+        show(frame, lines.unwrap_or_default(), leaks);
         frame.render_widget(Paragraph::new(Line::styled("─".repeat(gap.width.into()), self.theme.dim())), gap);
         show(frame, self.detail(detail), detail);
         show(frame, vec![self.agent()], agent);

@@ -9,8 +9,8 @@ use std::{
 use goroscope_abi::{Family, Kind};
 
 use crate::model::{
-    AgentReport, CensusReport, Count, FamilyMode, FamilyReport, GoroutineGroup, GoroutineState, Identity, ProcessReport, Refusal, Report,
-    RuntimeFigures, RuntimeReading, Site, Subject, TargetState,
+    AgentReport, CensusReport, Count, Evidence, FamilyMode, FamilyReport, Finding, FindingKind, GoroutineGroup, GoroutineState, Identity,
+    LimitKind, MemoryLimit, ProcessReport, Projection, Refusal, Report, RuntimeFigures, RuntimeReading, Site, Subject, TargetState,
 };
 
 /// Some second of an imagined day.
@@ -44,6 +44,33 @@ pub(super) fn leaky(second: u64) -> ProcessReport {
     let counts = BTreeMap::from([(Kind::TimerStart, Count::exact(5 * second))]);
     process.families.insert(Family::Timer, FamilyReport { mode: FamilyMode::Exact, counts });
     process
+}
+
+/// One that leaks, is killed for it and leaks again; `count` statements of it.
+pub(super) fn accused(second: u64, count: u32) -> ProcessReport {
+    let leak = |number: u32| Finding {
+        kind: if number == 1 { FindingKind::Ticker } else { FindingKind::GoroutineLeak },
+        created_by: Site {
+            function: "example.com/a/service.(*Server).handle".into(),
+            file: "/src/leaky/main.go".into(),
+            line: 35 + number,
+        },
+        blocked_in: Some(Site { function: "main.wait".into(), file: "/src/leaky/wait.go".into(), line: 7 }),
+        wait_reason: "chan receive",
+        evidence: if number == 0 { Evidence::Proven } else { Evidence::Stuck },
+        count: u64::from(200 - number),
+        slope: 20.0,
+        since: at(0),
+        watched: Duration::from_secs(second),
+        one_in: 1,
+        restarts: 2,
+        projection: Some(Projection {
+            limit: MemoryLimit { kind: LimitKind::Cgroup, bytes: 1 << 30, used: 1 << 29 },
+            bytes_per_second: 70_000.0,
+            reached_in: Duration::from_secs(7500),
+        }),
+    };
+    ProcessReport { findings: (0..count).map(leak).collect(), ..leaky(second) }
 }
 
 /// Many goroutines that come and go.

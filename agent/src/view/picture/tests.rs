@@ -5,7 +5,7 @@ use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
 use super::*;
 use crate::view::{
     rows::{most_growing, rows},
-    testing::{busy, leaky, quiet, refused, report},
+    testing::{accused, busy, leaky, quiet, refused, report},
 };
 
 fn draw(processes: &dyn Fn(u64) -> Vec<ProcessReport>, columns: u16, rows_: u16, colours: bool) -> Buffer {
@@ -81,10 +81,26 @@ fn a_large_terminal_shows_more() {
 }
 
 #[test]
+fn leaks_are_told_between_the_processes_and_the_one_that_is_selected() {
+    let shown = text(&draw(&|second| vec![busy(second), accused(second, 2)], 180, 40, true));
+    for expected in [
+        "leaks in             proof     count    /min  limit in created by",
+        "leaky 10             proven      200  +1.20k     2h05m service.(*Server).handle leaky/main.go:35",
+        " chan receive at leaky/wait.go:7, over 2",
+        " ticker, never stopped at leaky/wait.go:7",
+    ] {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+    let shown = text(&draw(&|second| vec![busy(second), accused(second, 30)], 80, 24, true));
+    assert!(shown.contains("28 more leaks (/debug/findings has all)"), "{shown}");
+    assert!(shown.contains("leaky/main.go:35") && shown.contains("> leaky"), "{shown}");
+}
+
+#[test]
 fn no_size_is_too_small_and_no_list_too_long() {
     let many = |second: u64| {
         let named = |pid| ProcessReport { pid, ..busy(second) };
-        (100..300).map(named).chain([leaky(second)]).collect::<Vec<_>>()
+        (100..300).map(named).chain([accused(second, 50)]).collect::<Vec<_>>()
     };
     for (columns, rows) in [(1, 1), (10, 3), (40, 10), (80, 24), (300, 100)] {
         let shown = text(&draw(&many, columns, rows, true));
