@@ -60,6 +60,10 @@ impl Seen {
             (GoroutineState::Dead, _) => return None,
             _ if collects => Doing::Collects,
             (GoroutineState::Running, _) => Doing::Runs,
+            // All its channels are nil: selectgo queues at none, and parks all the same.
+            (GoroutineState::Waiting, Some(WaitKind::Channel)) if is_select(goroutine) && goroutine.waiting.0 == 0 => {
+                Doing::Asks(WaitKind::Forever)
+            }
             (GoroutineState::Waiting, Some(kind @ (WaitKind::Channel | WaitKind::Semaphore | WaitKind::Cond | WaitKind::Forever))) => {
                 Doing::Asks(kind)
             }
@@ -92,6 +96,10 @@ impl Seen {
     pub(super) fn waits_since(&self, before: &Self) -> bool {
         matches!(self.doing, Doing::Asks(_) | Doing::Waits) && self == before
     }
+}
+
+fn is_select(goroutine: &Goroutine) -> bool {
+    goroutine.wait.is_some_and(|wait| wait.as_str() == "select")
 }
 
 /// All goroutines, in the order of the census.
