@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use super::rules::yaml;
 use crate::paths::root;
 
+/// A variable that is no label of figures: it chooses pods.
+const WORKLOAD: &str = "workload";
 /// Where dashboards are, from the root.
 pub(crate) const DASHBOARDS: &str = "deploy/dashboards";
 
@@ -159,7 +161,7 @@ impl Source {
     fn expand(&self, expr: &str) -> String {
         let matcher = |label: &&str| format!("{label}=~\"${label}\"");
         let matchers = |labels: &[&str]| labels.iter().map(matcher).collect::<Vec<_>>().join(", ");
-        let own: Vec<&str> = self.variables.iter().map(String::as_str).collect();
+        let own: Vec<&str> = self.variables.iter().map(String::as_str).filter(|name| *name != WORKLOAD).collect();
         let host: Vec<&str> = own.iter().filter(|label| ["cluster", "node"].contains(label)).copied().collect();
         let with_job = |labels: &[&str]| matchers(&[&["job"], labels].concat());
         expr.replace("$target", &with_job(&own)).replace("$recorded", &matchers(&own)).replace("$agent", &with_job(&host))
@@ -189,17 +191,19 @@ impl Source {
         let mut list =
             vec![json!({"name": "datasource", "label": "Data Source", "type": "datasource", "query": "prometheus", "refresh": 1})];
         let mut chain: Vec<String> = vec![];
+        let has = |wanted: &str| self.variables.iter().any(|variable| variable == wanted);
+        let mut of = if has("process") { "go_goroutine_count" } else { "goroscope_agent_build_info" };
         for name in std::iter::once("job").chain(self.variables.iter().map(String::as_str)) {
-            // The agent's own series know no process, but every process' series know its agent.
-            let of = if self.variables.iter().any(|variable| variable == "process") {
-                "go_goroutine_count"
-            } else {
-                "goroscope_agent_build_info"
-            };
+            // The agent's own series know no process, but every process' series know its agent. Workloads are only in the info.
+            if name == WORKLOAD {
+                of = "goroscope_process_info";
+            }
             let query = format!("label_values({of}{{{}}}, {name})", chain.join(", "));
+            // All pods are those of the workload, by name; without Kubernetes there are none, and Grafana asks for `()`, which is no pod.
+            let all = if name == "pod" && has(WORKLOAD) { Value::Null } else { json!(".*") };
             list.push(json!({
                 "name": name, "label": name, "type": "query", "datasource": datasource(), "query": {"query": query, "refId": name},
-                "refresh": 2, "sort": 1, "multi": true, "includeAll": true, "allValue": ".*",
+                "refresh": 2, "sort": 1, "multi": true, "includeAll": true, "allValue": all,
                 "current": {"selected": true, "text": ["All"], "value": ["$__all"]},
             }));
             chain.push(format!("{name}=~\"${name}\""));

@@ -28,7 +28,7 @@ use crate::{build, go, step};
 const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Labels that only Kubernetes and systemd have.
-const ELSEWHERE: [&str; 4] = ["namespace", "pod", "container", "unit"];
+const ELSEWHERE: [&str; 5] = ["namespace", "workload", "pod", "container", "unit"];
 
 /// Series that the agent declares and does not export yet: what needs them cannot show anything.
 const AWAITED: [&str; 0] = [];
