@@ -21,7 +21,7 @@ pub(crate) fn notice() -> Result<()> {
     Ok(())
 }
 
-/// Whether one came since it was last asked.
+/// Whether one has come.
 pub(crate) fn is() -> bool {
-    CAME.get().is_some_and(|came| came.swap(false, Ordering::Relaxed))
+    CAME.get().is_some_and(|came| came.load(Ordering::Relaxed))
 }

@@ -106,7 +106,7 @@ clusterDNS: [{NODE_IP}]
 resolvConf: {etc}/resolv.conf
 makeIPTablesUtilChains: false
 nodeStatusUpdateFrequency: 2s
-evictionHard: {{memory.available: 100Mi, nodefs.available: 1%, imagefs.available: 1%}}
+evictionHard: {{memory.available: 100Mi, nodefs.available: 300Mi, imagefs.available: 300Mi}}
 imageGCHighThresholdPercent: 100
 "
     )

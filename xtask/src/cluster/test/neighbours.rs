@@ -22,7 +22,7 @@ const PROGRAMS: [(&str, &[&str]); 5] = [
 const DAEMONS: [&str; 8] = ["etcd", "containerd", "apiserver", "controller-manager", "scheduler", "kubelet", "proxy", "dns"];
 
 /// Times that each is compared: their counts change all the time.
-const TIMES: usize = 5;
+const TIMES: usize = 3;
 
 /// How far ours may be from all of its own: answering the question takes goroutines.
 fn room(own: f64) -> f64 {

@@ -41,7 +41,12 @@ impl Scene {
 
     /// Whether the agent has an option.
     pub(super) fn takes(&self, option: &str) -> bool {
-        self.help.contains(&format!("--{option} ")) || self.help.contains(&format!("--{option}\n"))
+        let names = |line: &str| {
+            line.trim_start()
+                .strip_prefix(&format!("--{option}"))
+                .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-'))
+        };
+        self.help.lines().any(names)
     }
 
     /// `helm upgrade --install` of the chart, with `more` of its values.
