@@ -118,7 +118,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $_ := set $config "interval" $c.interval }}
 {{- $_ := set $config "exact" $c.exact }}
 {{- $_ := set $config "per-process" $c.perProcess }}
-{{- $_ := set $config "snapshot-dir" "/var/lib/goroscope" }}
+{{- /* A folder of the agent's own: a volume may be written to by everybody, and there it keeps nothing. */}}
+{{- $_ := set $config "snapshot-dir" "/var/lib/goroscope/snapshots" }}
 {{- $_ := set $config "log-level" $c.logLevel }}
 {{- $_ := set $config "log-format" $c.logFormat }}
 {{- $_ := set $config "view" false }}

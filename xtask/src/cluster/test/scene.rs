@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -117,6 +118,20 @@ pub(super) fn series() -> Result<Vec<Series>> {
     Ok(page::parse(&get(agent_address(9640)?, "/metrics")?))
 }
 
+/// All series of the agent, collected after this question was asked: on a busy machine a page may be some seconds old.
+///
+/// # Errors
+/// It does not answer, or has nothing new for half a minute.
+pub(super) fn fresh() -> Result<Vec<Series>> {
+    let asked = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
+    until("a page that is collected now", 30, || {
+        let page = series()?;
+        let collected =
+            page.iter().find(|series| series.name == "goroscope_agent_last_collect_timestamp_seconds").map(|series| series.value);
+        Ok(collected.is_some_and(|collected| collected >= asked).then_some(page))
+    })
+}
+
 /// Series of a family.
 ///
 /// # Errors
@@ -145,7 +160,7 @@ pub(super) fn own(app: &str, series: &str) -> Result<f64> {
 pub(super) fn ours(app: &str, name: &str, keep: impl Fn(&Series) -> bool) -> Result<f64> {
     let names = names(app)?;
     let ours = |series: &&Series| series.label("namespace") == SHOP && names.contains(series.label("pod")) && keep(series);
-    Ok(family(name)?.iter().filter(ours).map(|series| series.value).sum())
+    Ok(fresh()?.iter().filter(|series| series.name == name).filter(ours).map(|series| series.value).sum())
 }
 
 /// The agent's process on this host.
