@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap as StdHashMap},
     io,
+    os::fd::{AsFd as _, OwnedFd},
     sync::Mutex,
 };
 
@@ -13,7 +14,7 @@ use aya::{
 use goroscope_abi::{Counters, Drop, Executable, FAMILIES, Family, KINDS, Kind, ProcessInfo, ProcessKey, SiteKey};
 use tracing::warn;
 
-use super::error::LoadError;
+use super::{batch, error::LoadError};
 use crate::model::Slot;
 
 /// One site of one process: the return address in the code that did it, and how often.
@@ -50,6 +51,10 @@ pub struct Maps(Option<Kernel>);
 struct Kernel {
     counters: Mutex<PerCpuHashMap<MapData, ProcessKey, Counters>>,
     sites: Mutex<PerCpuHashMap<MapData, SiteKey, u64>>,
+    /// The same map, for reading all of it.
+    all_sites: OwnedFd,
+    /// Possible CPUs: so many values has an entry.
+    cpus: usize,
     processes: Mutex<HashMap<MapData, u32, ProcessInfo>>,
     executables: Mutex<Array<MapData, Executable>>,
     drops: PerCpuArray<MapData, u64>,
@@ -70,9 +75,15 @@ impl Maps {
             };
             room.insert(name, u64::from(entries.map_err(LoadError::from)?.max_entries()));
         }
+        let all_sites = match ebpf.map("SITES") {
+            Some(aya::maps::Map::PerCpuHashMap(map)) => map.fd().as_fd().try_clone_to_owned().map_err(LoadError::from)?,
+            _ => return Err(LoadError::Object("SITES")),
+        };
         Ok(Self(Some(Kernel {
             counters: Mutex::new(take(ebpf, "COUNTERS")?),
             sites: Mutex::new(take(ebpf, "SITES")?),
+            all_sites,
+            cpus: aya::util::nr_cpus().map_err(|(_, error)| LoadError::from(error))?,
             processes: Mutex::new(take(ebpf, "PROCESSES")?),
             executables: Mutex::new(take(ebpf, "EXECUTABLES")?),
             drops: take(ebpf, "DROPS_BY_KIND")?,
@@ -165,9 +176,12 @@ impl Maps {
     #[must_use]
     pub fn sites(&self) -> StdHashMap<ProcessKey, Vec<SiteHits>> {
         let Some(kernel) = &self.0 else { return StdHashMap::new() };
-        // By key first: an iteration over a map that others change may show an entry twice.
-        let entries: StdHashMap<SiteKey, u64> =
-            lock(&kernel.sites).iter().filter_map(Result::ok).map(|(key, values)| (key, values.iter().sum())).collect();
+        let entries = batch::sums(&kernel.all_sites, kernel.cpus).unwrap_or_else(|_| {
+            // The kernel has no memory for many at once. One by one a map that others change may show an entry twice: by key first.
+            let one_by_one = lock(&kernel.sites);
+            let entries = one_by_one.iter().filter_map(Result::ok).map(|(key, values)| (key, values.iter().sum()));
+            entries.collect::<StdHashMap<SiteKey, u64>>().into_iter().collect()
+        });
         let mut by_process: StdHashMap<ProcessKey, Vec<SiteHits>> = StdHashMap::new();
         for (key, hits) in entries {
             let Some(kind) = Kind::from_number(key.kind) else { continue };

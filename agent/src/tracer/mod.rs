@@ -6,6 +6,7 @@
 //! Three parts with three owners, made by [`load`]: [`Maps`] (counters, processes, gates), [`Switch`] (links) and
 //! [`Records`] (the ring buffer).
 
+mod batch;
 mod breakpoint;
 mod error;
 mod features;
@@ -13,6 +14,7 @@ mod maps;
 mod multi;
 mod records;
 mod switch;
+mod sys;
 
 use std::sync::Arc;
 

@@ -18,7 +18,10 @@ use aya_obj::{
 };
 use goroscope_abi::Cookie;
 
-use super::error::{AttachError, LoadError};
+use super::{
+    error::{AttachError, LoadError},
+    sys,
+};
 use crate::model::{Probe, Slot};
 
 /// Room for the verifier's words; what does not fit is cut by the kernel.
@@ -129,13 +132,10 @@ fn map_fd(map: &Map) -> Option<RawFd> {
     }
 }
 
+/// A command that makes a descriptor.
 fn bpf(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<OwnedFd> {
     // SAFETY: attr is a whole, initialised bpf_attr, and what it points to outlives the call.
-    let fd = unsafe { libc::syscall(libc::SYS_bpf, command as libc::c_int, attr, size_of::<bpf_attr>()) };
-    let fd = i32::try_from(fd).map_err(io::Error::other)?;
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
+    let fd = unsafe { sys::bpf(command, attr) }?;
     // SAFETY: the kernel has just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -1,11 +1,14 @@
 //! The kernel side against the verifier of the kernel at hand. Needs root.
 
 use std::{
+    collections::BTreeMap,
+    os::fd::AsFd as _,
     process::{Command, Stdio},
     time::Duration,
 };
 
-use goroscope_abi::Kind;
+use aya::maps::{PerCpuHashMap, PerCpuValues};
+use goroscope_abi::{Kind, SiteKey};
 use goroscope_gobin::{GoBinary, Prologue};
 
 use super::*;
@@ -144,4 +147,23 @@ fn a_full_map_is_a_counted_loss() {
     let (maps, pids) = observed(EbpfLoader::new().map_max_entries("COUNTERS", 1), true, 2);
     assert!(counts(&maps, pids[0]).1 > 0);
     assert!(maps.drops()["counters_full"] > 0 && maps.processes_with_hits().iter().all(|key| key.tgid != pids[1]));
+}
+
+#[test]
+fn all_sites_are_read_in_few_calls_each_once() {
+    let mut ebpf = EbpfLoader::new().load(OBJECT).unwrap();
+    let Some(aya::maps::Map::PerCpuHashMap(data)) = ebpf.map("SITES") else { panic!("SITES is no per-CPU hash map") };
+    let descriptor = data.fd().as_fd().try_clone_to_owned().unwrap();
+    let mut map = PerCpuHashMap::<_, SiteKey, u64>::try_from(ebpf.take_map("SITES").unwrap()).unwrap();
+    let cpus = aya::util::nr_cpus().unwrap();
+    let mut expected = BTreeMap::new();
+    assert_eq!(batch::sums(&descriptor, cpus).unwrap(), [], "an empty map");
+    for pc in 0..3_000 {
+        let key = SiteKey { process: ProcessKey { exec_ns: 7, ..Default::default() }, pc, ..Default::default() };
+        map.insert(key, PerCpuValues::try_from(vec![pc; cpus]).unwrap(), 0).unwrap();
+        expected.insert(key, pc * cpus as u64);
+    }
+    let read = batch::sums(&descriptor, cpus).unwrap();
+    assert_eq!(read.len(), expected.len());
+    assert_eq!(read.into_iter().collect::<BTreeMap<_, _>>(), expected);
 }
