@@ -20,6 +20,10 @@ pub(super) struct Site {
     pub(super) longest_life: Tick,
     /// Goroutines that began while watched.
     pub(super) births: u64,
+    /// When the last of them began.
+    pub(super) last_birth: Tick,
+    /// The longest time between two of them.
+    pub(super) longest_pause: Tick,
     /// Goroutines that ended while watched.
     pub(super) deaths: u64,
 }
@@ -57,7 +61,7 @@ impl Groups {
             self.left_out += 1;
             return None;
         };
-        self.sites.push(Site { created_at, longest_life: 0, births: 0, deaths: 0 });
+        self.sites.push(Site { created_at, longest_life: 0, births: 0, last_birth: 0, longest_pause: 0, deaths: 0 });
         self.site_numbers.insert(created_at, number);
         Some(number)
     }
@@ -101,9 +105,13 @@ impl Groups {
         }
     }
 
-    pub(super) fn born(&mut self, site: u16) {
+    pub(super) fn born(&mut self, site: u16, now: Tick) {
         if let Some(site) = self.sites.get_mut(usize::from(site)) {
+            if site.births > 0 {
+                site.longest_pause = site.longest_pause.max(now.saturating_sub(site.last_birth));
+            }
             site.births += 1;
+            site.last_birth = now;
         }
     }
 

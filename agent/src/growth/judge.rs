@@ -8,7 +8,8 @@
 //! is pending that leads to what they wait on, and they did not come along with connections that are still open.
 //!
 //! **Live.** Began while watched, run again and again, and are older than twice the longest life at this `go` statement that ended;
-//! three or more, in four of six parts, growing. Not those that wait for the network, nor the workers of one queue.
+//! three or more, in four of six parts, growing. Not those that wait for the network, nor the workers of one queue, nor where nobody
+//! has begun for longer than twice the longest pause between two of them: they have become as many as they shall be.
 
 use std::collections::HashMap;
 
@@ -244,12 +245,18 @@ impl Judgement<'_> {
         let live = &sums.live;
         let outside = sums.outside.saturating_mul(2) > sums.all;
         let one_queue = sums.shares.saturating_mul(2) >= live.count;
-        if !live.grows(LIVE_PARTS) || outside || one_queue {
+        if !live.grows(LIVE_PARTS) || outside || one_queue || self.rests(site) {
             return None;
         }
         let (number, _) = sums.groups.iter().max_by_key(|(group, count)| (**count, std::cmp::Reverse(**group)))?;
         let group = self.watch.groups.get(*number).filter(|group| group.site == site)?;
         Some((*number, self.suspect(group, Evidence::Live, live.count, live.count, live.oldest)))
+    }
+
+    /// Nobody has begun at this `go` statement for longer than it ever paused.
+    fn rests(&self, site: u16) -> bool {
+        let site = self.watch.groups.get_site(site);
+        site.is_some_and(|site| self.now.saturating_sub(site.last_birth) > self.threshold(site.longest_pause))
     }
 
     fn suspect(&self, group: &Group, evidence: Evidence, count: u32, born: u32, oldest: Option<Tick>) -> Suspect {

@@ -140,7 +140,7 @@ impl Watch {
             Entry::Vacant(entry) => {
                 let Some(site) = self.groups.site(goroutine.created_at) else { return false };
                 if !first {
-                    self.groups.born(site);
+                    self.groups.born(site, now);
                 }
                 entry.insert(Member::new(first, now, site, 0, goroutine.seq, reason, census))
             }
@@ -267,7 +267,8 @@ impl Watch {
     fn short_life(&mut self, goroutine: &Goroutine) {
         let is_new = self.censuses > 1 && goroutine.goid > self.highest && !self.members.contains_key(&goroutine.goid);
         if let Some(site) = is_new.then(|| self.groups.site(goroutine.created_at)).flatten() {
-            self.groups.born(site);
+            let [now, ..] = self.ticks;
+            self.groups.born(site, now);
             self.groups.died(site, 0);
         }
     }

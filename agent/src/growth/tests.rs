@@ -93,6 +93,15 @@ fn leaks_are_found() {
 }
 
 #[test]
+fn loops_that_have_become_as_many_as_they_shall_be() {
+    let workers = |until: f64| every(1.3, 0.5, until).map(|at| looping(at, 0.3, FOREVER));
+    check_found("workers are added until the end", workers(30.0), 30.0, Evidence::Live);
+    check("a warm-up that is over", workers(25.5), 30.0, &[]);
+    let pairs = every(8.0, 0.5, 60.0).flat_map(|at| [at, at + 0.1].map(|at| looping(at, 0.3, FOREVER)));
+    check_found("two in each eight seconds", pairs, 60.0, Evidence::Live);
+}
+
+#[test]
 fn a_slow_leak_under_load_by_day_and_night() {
     let hour = 3600.0;
     // Requests: many by day, few by night, some of a minute; ten an hour are stuck.
