@@ -118,17 +118,19 @@ pub(super) fn series() -> Result<Vec<Series>> {
     Ok(page::parse(&get(agent_address(9640)?, "/metrics")?))
 }
 
-/// All series of the agent, collected after this question was asked: on a busy machine a page may be some seconds old.
+/// All series of the agent, from when all of these pods were read after this question was asked: a page may hold what was read an
+/// interval ago.
 ///
 /// # Errors
 /// It does not answer, or has nothing new for half a minute.
-pub(super) fn fresh() -> Result<Vec<Series>> {
+fn fresh(pods: &BTreeSet<String>) -> Result<Vec<Series>> {
     let asked = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
-    until("a page that is collected now", 30, || {
+    until("a page with what is read now", 30, || {
         let page = series()?;
-        let collected =
-            page.iter().find(|series| series.name == "goroscope_agent_last_collect_timestamp_seconds").map(|series| series.value);
-        Ok(collected.is_some_and(|collected| collected >= asked).then_some(page))
+        let is_read = |series: &&Series| series.name == "goroscope_last_read_timestamp_seconds" && series.value >= asked;
+        let read =
+            page.iter().filter(is_read).filter(|series| series.label("namespace") == SHOP && pods.contains(series.label("pod"))).count();
+        Ok((read == pods.len()).then_some(page))
     })
 }
 
@@ -160,7 +162,7 @@ pub(super) fn own(app: &str, series: &str) -> Result<f64> {
 pub(super) fn ours(app: &str, name: &str, keep: impl Fn(&Series) -> bool) -> Result<f64> {
     let names = names(app)?;
     let ours = |series: &&Series| series.label("namespace") == SHOP && names.contains(series.label("pod")) && keep(series);
-    Ok(fresh()?.iter().filter(|series| series.name == name).filter(ours).map(|series| series.value).sum())
+    Ok(fresh(&names)?.iter().filter(|series| series.name == name).filter(ours).map(|series| series.value).sum())
 }
 
 /// The agent's process on this host.
