@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
@@ -10,7 +11,7 @@ use super::super::wait::until;
 use super::super::{images, kubectl};
 use super::manifests::{SHOP, shop};
 use super::scene::{RELEASE, Scene, agent_pid, names, pods, text};
-use crate::step::seconds;
+use crate::step::{output, seconds};
 
 /// BPF (39), PERFMON (38) and SYS_PTRACE (19).
 const THREE: u64 = 1 << 39 | 1 << 38 | 1 << 19;
@@ -19,8 +20,10 @@ pub(super) fn install(scene: &mut Scene) -> Result<String> {
     images::import_archive(&scene.image.file)?;
     let start = Instant::now();
     scene.install(&[])?;
+    let took = seconds(start.elapsed());
     let size = fs::metadata(&scene.image.file)?.len();
-    Ok(format!("ready {} after `helm install`; image of {} KB, {}", seconds(start.elapsed()), size / 1000, scene.image.digest))
+    let version = output(Command::new(&scene.image.program).arg("--version"))?;
+    Ok(format!("ready {took} after `helm install`; {}; image of {} KB, {}", version.trim(), size / 1000, scene.image.digest))
 }
 
 pub(super) fn capabilities(_: &mut Scene) -> Result<String> {
