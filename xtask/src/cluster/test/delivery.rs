@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -129,6 +129,16 @@ fn request(stream: &mut std::net::TcpStream) -> Option<Value> {
     }
 }
 
+/// Debian's Alertmanager wants its templates below /usr/share, where an unpacked package has not put them: laid over it, for it alone.
+const UNDER_ITS_SHARE: [&str; 6] = [
+    "--mount",
+    "--propagation",
+    "private",
+    "sh",
+    "-c",
+    "mount -t overlay overlay -o \"lowerdir=$0/usr/share:/usr/share\" /usr/share && exec \"$@\"",
+];
+
 const PROMETHEUS_AT: &str = "127.0.0.1:19090";
 const ALERTMANAGER_AT: &str = "127.0.0.1:19093";
 
@@ -147,7 +157,9 @@ pub(super) fn plain(scene: &mut Scene) -> Result<String> {
     let alertmanager = apt::unpacked("prometheus-alertmanager").join("usr/bin/prometheus-alertmanager");
     let listen = format!("--web.listen-address={ALERTMANAGER_AT}");
     let (config, storage) = (format!("--config.file={}", file("alertmanager.yml")), format!("--storage.path={}", file("alerts")));
-    scene.beside.push(Child::start(&alertmanager, &[&config, &storage, &listen, "--cluster.listen-address="])?);
+    let (unpacked, program) = (apt::unpacked("prometheus-alertmanager").display().to_string(), alertmanager.display().to_string());
+    let arguments = [unpacked.as_str(), &program, &config, &storage, &listen, "--cluster.listen-address="];
+    scene.beside.push(Child::start(Path::new("unshare"), &[&UNDER_ITS_SHARE[..], &arguments].concat())?);
     let listen = format!("--web.listen-address={PROMETHEUS_AT}");
     let (config, storage) = (format!("--config.file={}", file("prometheus.yml")), format!("--storage.tsdb.path={}", file("series")));
     scene.beside.push(Child::start(&PROMETHEUS.path(), &[&config, &storage, &listen])?);
