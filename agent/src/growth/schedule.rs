@@ -32,3 +32,17 @@ pub(super) const fn next_proof(last: Option<(u64, u64)>) -> u64 {
     let bound = cost.saturating_mul(PROOF_SHARE);
     at.saturating_add(if distance < bound { bound } else { distance })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::next_proof;
+
+    #[test]
+    fn a_proof_takes_at_most_a_hundredth_of_a_core() {
+        for (at, cost) in [(2_000, 0), (2_000, 3), (9_000, 700), (100_000, 1), (4_000_000, 20_000)] {
+            let (at, cost) = (at * 1_000_000, cost * 1_000_000);
+            let distance = next_proof(Some((at, cost))) - at;
+            assert!(distance >= 100 * cost && distance >= 1_500_000_000, "{at} {cost}: {distance}");
+        }
+    }
+}

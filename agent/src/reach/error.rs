@@ -55,6 +55,14 @@ pub enum NoProof {
         /// What they may take.
         limit: u64,
     },
+    /// The list of timers would take more than [`Limits::memory`].
+    #[error("the list of timers takes {bytes} bytes, more than {limit}")]
+    TimersTooMany {
+        /// What it would take, at least.
+        bytes: u64,
+        /// What it may take.
+        limit: u64,
+    },
     /// More goroutines than [`Limits::goroutines`].
     #[error("more than {limit} goroutines")]
     TooManyGoroutines {
@@ -87,6 +95,7 @@ impl NoProof {
             Self::Implausible { .. } => "implausible",
             Self::HeapTooLarge { .. } => "heap_too_large",
             Self::MarksTooLarge { .. } => "marks_too_large",
+            Self::TimersTooMany { .. } => "too_many_timers",
             Self::TooManyGoroutines { .. } => "too_many_goroutines",
             Self::TooSlow { .. } => "too_slow",
             Self::NeverPreempted { .. } => "never_preempted",

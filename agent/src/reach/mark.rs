@@ -94,7 +94,7 @@ impl Mark {
 
     /// A range whose words count.
     pub(super) fn range(&mut self, at: u64, end: u64) {
-        let (at, end) = (at.next_multiple_of(8), end / 8 * 8);
+        let (at, end) = (at.checked_next_multiple_of(8).unwrap_or(u64::MAX), end / 8 * 8);
         if at < end {
             self.ranges.push((at, end));
         }

@@ -73,6 +73,8 @@ struct Run<'a> {
     mark: Mark,
     roots: Roots<'a>,
     sudog: u32,
+    /// [`Limits::memory`].
+    memory: u64,
 }
 
 impl Prover {
@@ -98,6 +100,10 @@ impl Prover {
     ) -> Result<Proof, NoProof> {
         let variables = self.variables()?;
         let mut source = Source::new(memory, clock, self.limits.time_ns);
+        // Asked first: a census of many more would take long for nothing.
+        if source.word(variables.allglen)?.is_some_and(|length| length > self.limits.goroutines) {
+            return Err(NoProof::TooManyGoroutines { limit: self.limits.goroutines });
+        }
         let before = Before::take(census, is_recycled_stack, &self.limits)?;
         let ran = std::mem::take(&mut self.running);
         let never = |seen: &&Seen| seen.doing == Doing::Runs && ran.contains(&(seen.goid, seen.seq));
@@ -168,7 +174,7 @@ impl<'a> Run<'a> {
         watched.sort_unstable();
         let sudog = roots.layout.sudog.size;
         let mark = Mark::new(spans, slots.into_iter(), limits)?;
-        Ok(Self { source, before, candidates, links, watched, mark, roots, sudog })
+        Ok(Self { source, before, candidates, links, watched, mark, roots, sudog, memory: limits.memory })
     }
 
     /// Closes what is the runtime's own, and the queue entries of candidates.
@@ -184,7 +190,7 @@ impl<'a> Run<'a> {
 
     /// Marks from what is not in doubt. Bytes of data.
     fn begin(&mut self, specials: Vec<(u64, u64)>, minor: u16) -> Result<u64, NoProof> {
-        let timers = timers::read(&mut self.source, &self.roots)?;
+        let timers = timers::read(&mut self.source, &self.roots, self.memory)?;
         if !self.watched.is_empty() {
             let due = timers::due(&mut self.source, &timers, &self.roots.layout.timer)?;
             self.follow(&due)?;
@@ -316,7 +322,7 @@ impl<'a> Run<'a> {
         if data <= TWICE {
             self.roots.mark_data(&mut self.mark);
         }
-        for timer in timers::read(&mut self.source, &self.roots)? {
+        for timer in timers::read(&mut self.source, &self.roots, self.memory)? {
             self.mark.word(timer);
         }
         self.drain()

@@ -169,7 +169,7 @@ pub(super) fn pointers(source: &mut Source<'_>, list: u64, length: u64, each: &m
     let Some(end) = length.checked_mul(8).and_then(|bytes| list.checked_add(bytes)) else { return Ok(()) };
     let mut at = list;
     while at < end {
-        let next = end.min(at + PIECE);
+        let next = end.min(at.saturating_add(PIECE));
         batch.clear();
         batch.push_present(source, at, next)?;
         batch.fill(source)?;

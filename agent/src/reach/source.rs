@@ -105,8 +105,8 @@ impl<'a> Source<'a> {
         let to = end.checked_next_multiple_of(PAGE).unwrap_or(end);
         for range in self.memory.present(RuntimeAddress(from)..RuntimeAddress(to))? {
             let (start, stop) = (range.start.0.max(from), range.end.0.min(to));
-            let mut page = start.next_multiple_of(PAGE);
-            while page.saturating_add(PAGE) <= stop {
+            let mut page = start.checked_next_multiple_of(PAGE).unwrap_or(u64::MAX);
+            while page.checked_add(PAGE).is_some_and(|next| next <= stop) {
                 let (word, bit) = place(page);
                 if let Some(word) = self.chunks.get_mut(&(page / CHUNK)).and_then(|present| present.get_mut(word)) {
                     *word |= bit;

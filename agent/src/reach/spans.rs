@@ -174,7 +174,7 @@ fn pointers(source: &mut Source<'_>, allspans: u64, limits: &Limits) -> Result<V
         let end = list.checked_add(length * 8).ok_or(NONSENSE)?;
         let (mut at, mut whole) = (list, true);
         while at < end && whole {
-            let next = end.min(at + PIECE);
+            let next = end.min(at.saturating_add(PIECE));
             batch.clear();
             batch.push_present(source, at, next)?;
             batch.fill(source)?;

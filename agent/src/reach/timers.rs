@@ -39,8 +39,8 @@ pub(super) struct Due {
     argument: u64,
 }
 
-/// The timers of every processor.
-pub(super) fn read(source: &mut Source<'_>, roots: &Roots<'_>) -> Result<Vec<u64>, NoProof> {
+/// The timers of every processor, which may take so many bytes of `memory`.
+pub(super) fn read(source: &mut Source<'_>, roots: &Roots<'_>, memory: u64) -> Result<Vec<u64>, NoProof> {
     let mut timers = Vec::new();
     let base = roots.layout.p.timers;
     // From Go 1.23 on the list holds pairs of the timer and its time.
@@ -50,6 +50,10 @@ pub(super) fn read(source: &mut Source<'_>, roots: &Roots<'_>) -> Result<Vec<u64
         let (list, length) = pair(source, list, list.wrapping_add(8))?;
         if length > TIMERS {
             continue; // being moved, or no processor
+        }
+        let bytes = length.saturating_add(timers.len() as u64).saturating_mul(8);
+        if bytes > memory {
+            return Err(NoProof::TimersTooMany { bytes, limit: memory });
         }
         let mut index = 0_u64;
         if words == 1 {
@@ -73,7 +77,7 @@ fn every_word(source: &mut Source<'_>, list: u64, length: u64, each: &mut dyn Fn
     let Some(end) = length.checked_mul(8).and_then(|bytes| list.checked_add(bytes)) else { return Ok(()) };
     let mut at = list;
     while at < end {
-        let next = end.min(at + (64 << 10));
+        let next = end.min(at.saturating_add(64 << 10));
         batch.clear();
         if !batch.push_whole(source, at, u32::try_from(next - at).unwrap_or(0))? {
             return Ok(());
