@@ -60,7 +60,10 @@ pub(crate) fn run(_: &Args, yes: bool) -> Result<()> {
 fn format() -> Result<()> {
     let remedy = "cargo fmt --all, and cargo fmt --manifest-path for ebpf/Cargo.toml";
     step::run("cargo fmt --check", in_root(&mut cargo()).args(["fmt", "--all", "--check"]), remedy)?;
-    for manifest in ["ebpf/Cargo.toml", "agent/gobin/fuzz/Cargo.toml"].iter().filter(|manifest| root().join(manifest).is_file()) {
+    for manifest in ["ebpf/Cargo.toml", "agent/gobin/fuzz/Cargo.toml", "agent/fuzz/Cargo.toml"]
+        .iter()
+        .filter(|manifest| root().join(manifest).is_file())
+    {
         let mut fmt = cargo();
         in_root(&mut fmt).args(["fmt", "--check", "--manifest-path", manifest]);
         step::run(&format!("cargo fmt --check ({manifest})"), &mut fmt, remedy)?;
