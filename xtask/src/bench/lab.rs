@@ -36,7 +36,7 @@ impl Lab {
         ensure!(output(Command::new("id").arg("-u"))?.trim() == "0", "probes need root\n  remedy: run this as root");
         let lab = Self { quick, dir: target().join("bench"), agent };
         fs::create_dir_all(&lab.dir)?;
-        for program in ["work", "serve", "load"] {
+        for program in ["work", "serve", "load", "heap", "leaky"] {
             let source = root().join("agent/benches/targets").join(program);
             let mut build = go::command(None)?;
             build.current_dir(&source).arg("build").arg("-o").arg(lab.program(program)).args(go::sources(&source)?);

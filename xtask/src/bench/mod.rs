@@ -8,6 +8,7 @@ mod footprint;
 mod kill;
 mod lab;
 mod numbers;
+mod proof;
 mod slowdown;
 
 use std::fs;
@@ -24,9 +25,9 @@ use crate::{build, result, step};
 /// Where the results go.
 const DOCUMENT: &str = "docs/benchmarks.md";
 
-/// Measures cost, slowdown, analysis, attaching, footprint and kill -9, beside bpftrace; writes docs/benchmarks.md.
+/// Measures cost, slowdown, analysis, attaching, footprint, kill -9, proofs and how soon leaks are found, beside bpftrace; writes docs/benchmarks.md.
 ///
-/// As root, on an otherwise idle machine: another agent or bpftrace at work spoils every number. All of it takes about 45 minutes.
+/// As root, on an otherwise idle machine: another agent or bpftrace at work spoils every number. All of it takes about an hour.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Only these.
@@ -54,10 +55,15 @@ enum Name {
     Footprint,
     /// The speed of a target when the agent is killed.
     Kill,
+    /// Time and memory of a proof on heaps of 10 MB, 1 GB and 8 GB, and the target's ticks meanwhile.
+    Proof,
+    /// From the first leak to the Finding, against the rate of the leak.
+    Delay,
 }
 
 impl Name {
-    const ALL: [Self; 6] = [Self::Cost, Self::Slowdown, Self::Analysis, Self::Attach, Self::Footprint, Self::Kill];
+    const ALL: [Self; 8] =
+        [Self::Cost, Self::Slowdown, Self::Analysis, Self::Attach, Self::Footprint, Self::Kill, Self::Proof, Self::Delay];
 
     fn run(self, lab: &Lab) -> Result<Section> {
         match self {
@@ -67,6 +73,8 @@ impl Name {
             Self::Attach => attach::run(lab),
             Self::Footprint => footprint::run(lab),
             Self::Kill => kill::run(lab),
+            Self::Proof => proof::run(lab),
+            Self::Delay => proof::delay(lab),
         }
     }
 
@@ -78,6 +86,8 @@ impl Name {
             Self::Attach => "From exec to counted",
             Self::Footprint => "Footprint",
             Self::Kill => "kill -9",
+            Self::Proof => "A proof over a heap",
+            Self::Delay => "How soon a leak is found",
         }
     }
 }
