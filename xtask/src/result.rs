@@ -10,9 +10,10 @@ use crate::paths::root;
 use crate::step::{note, output};
 
 /// The documents that commands write, from the root of the repository.
-pub(crate) const DOCUMENTS: [&str; 7] = [
+pub(crate) const DOCUMENTS: [&str; 8] = [
     "docs/exactness.md",
     "docs/real-programs.md",
+    "docs/soundness.md",
     "docs/detection.md",
     "docs/kernels.md",
     "docs/fuzzing.md",

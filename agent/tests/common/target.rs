@@ -92,6 +92,11 @@ impl Target {
         Counts::parse(&self.go_text(seed))
     }
 
+    /// Ends its input.
+    pub fn end(&mut self) {
+        drop(self.input.take());
+    }
+
     /// Ends its input, and waits until it has ended by itself, with success.
     pub fn finish(mut self) {
         drop(self.input.take());

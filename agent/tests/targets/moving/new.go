@@ -1,0 +1,5 @@
+//go:build go1.24 && !cgo_target
+
+package main
+
+var more = []func(){inCleanups, inWeaks}
