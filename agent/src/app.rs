@@ -3,6 +3,7 @@
 //! Order: bind (a taken port is known before a probe is on), load the kernel side, observe, serve, show, wait for a signal or for
 //! the user to leave the view, give the terminal back, drain.
 
+mod cluster;
 mod export;
 
 use std::{
@@ -11,20 +12,20 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::Uri;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
 };
 use tracing::{error, info, warn};
 
-use self::export::Exporting;
+use self::{cluster::Outside, export::Exporting};
 use crate::{
     admin::{self, Admin, Feeder, Limits, Reports},
     args::{COMMIT, ExitStatus, VERSION},
     config::{Auth, Config, Kubernetes, Otlp},
     k8s::{self, Cluster},
     metrics::{Metrics, SERIES_LIMIT, Services},
-    model::PodEvent,
     observer::{self, Handle, Scope},
     otlp::Exporter,
     telemetry::{self, Hold, Tail},
@@ -74,13 +75,13 @@ pub fn run(config: Config) -> ExitStatus {
     for loss in &tracer.losses {
         warn!(%loss, "this host does not allow everything");
     }
-    let Config { interval, exact, pids, excludes, per_process, snapshot_dir, kubernetes, otlp, .. } = config;
+    let Config { interval, exact, pids, excludes, per_process, snapshot_dir, kubernetes, alertmanagers, otlp, .. } = config;
     let pods = k8s::is_wanted(&kubernetes).then_some(kubernetes);
     let scope = Scope { pids, excludes, per_process, exact, interval, snapshots: snapshot_dir, kubernetes: pods.is_some() };
     let (handle, observer) = observer::start(tracer, scope);
     let served = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(anyhow::Error::from).and_then(
         |runtime| {
-            let served = runtime.block_on(serve(listeners, handle.clone(), tail, pods, otlp));
+            let served = runtime.block_on(serve(listeners, handle.clone(), tail, To { pods, alertmanagers, otlp }));
             // Connections that did not drain must not hold the end up.
             runtime.shutdown_background();
             served
@@ -109,13 +110,14 @@ fn bind(config: &Config) -> Result<Listeners, admin::BindError> {
     Ok(Listeners { all: admin::bind(config.listen)?, health: config.health_listen.map(admin::bind).transpose()? })
 }
 
-async fn serve(
-    listeners: Listeners,
-    handle: Handle,
-    tail: Option<Tail>,
+/// Who is spoken to.
+struct To {
     pods: Option<Kubernetes>,
+    alertmanagers: Vec<Uri>,
     otlp: Option<Otlp>,
-) -> anyhow::Result<()> {
+}
+
+async fn serve(listeners: Listeners, handle: Handle, tail: Option<Tail>, to: To) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let reattach = signal(SignalKind::user_defined1())?;
@@ -123,7 +125,9 @@ async fn serve(
     info!(version = VERSION, commit = COMMIT, %metrics, "observing");
 
     let mut services = Services::default();
-    let exporter = match otlp {
+    let node = to.pods.as_ref().map(Cluster::node_of);
+    let outside = Outside::find(to.pods, to.alertmanagers, &mut services).await?;
+    let exporter = match to.otlp {
         Some(Otlp { endpoint, headers, interval }) => {
             let exporter = Exporter::start(endpoint, headers)?;
             services.otlp_exports = Some(Arc::clone(&exporter.exports));
@@ -136,15 +140,13 @@ async fn serve(
 
     let (feeder, reports) = admin::channel();
     tokio::spawn(feed(feeder, handle.clone()));
-    if let Some(kubernetes) = pods {
-        tokio::spawn(name(kubernetes, handle.clone()));
-    }
+    outside.begin(handle.clone(), reports.clone());
     tokio::spawn(reattach_on(reattach, handle));
     let mut shown = match tail {
         Some(tail) => Shown::start(&tail, metrics, reports.clone())?,
         None => None,
     };
-    let exporting = exporter.map(|(exporter, interval)| Exporting::start(exporter, interval, reports.clone(), Arc::clone(&renderer)));
+    let exporting = exporter.map(|(exporter, interval)| Exporting::start(exporter, interval, node, reports.clone(), Arc::clone(&renderer)));
     let admin = Admin { listener: listeners.all, health: listeners.health, reports, metrics: renderer, limits: Limits::default() };
     // The last export is sent while responses drain.
     let (flush, flushing) = oneshot::channel();
@@ -234,19 +236,6 @@ async fn feed(feeder: Feeder, handle: Handle) {
         }
         tokio::time::sleep(PAUSE).await;
     }
-}
-
-/// Tells the observer of pods.
-async fn name(config: Kubernetes, handle: Handle) {
-    let detail = match Cluster::find(&config).await {
-        Ok(cluster) => {
-            info!(node = cluster.node(), "asking the API server for the pods of this node");
-            return cluster.watch(config, move |event| handle.pods(event)).await;
-        }
-        Err(error) => error.to_string(),
-    };
-    error!(detail, "no names from Kubernetes");
-    let _ = handle.pods(PodEvent::Failed { reason: "unreachable", detail });
 }
 
 async fn reattach_on(mut signal: Signal, handle: Handle) {

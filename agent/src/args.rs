@@ -212,6 +212,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub events: Option<String>,
 
+    /// Tell this Alertmanager of leaks, without a Prometheus in between; repeat for several [env: GOROSCOPE_ALERTMANAGER] [default: none]
+    #[arg(long, value_name = "URL")]
+    pub alertmanager: Vec<String>,
+
     /// What to log: off, error, warn, info, debug, trace, or by room: info,goroscope::tracer=debug [env: GOROSCOPE_LOG_LEVEL] [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<String>,
@@ -367,6 +371,7 @@ impl RunArgs {
             exclude_namespace,
             pod_selector,
             events,
+            alertmanager,
             log_level,
             log_format,
             view,
@@ -407,6 +412,7 @@ impl RunArgs {
             (Key::Namespace, namespace),
             (Key::ExcludeNamespace, exclude_namespace),
             (Key::OtlpHeader, otlp_header),
+            (Key::Alertmanager, alertmanager),
         ] {
             values.into_iter().for_each(|value| layer.push(key, value, Origin::Flag));
         }

@@ -5,6 +5,7 @@
 //! owns everything. ARCHITECTURE.md has the map.
 
 pub mod admin;
+pub mod alert;
 pub mod analysis;
 pub mod app;
 pub mod args;

@@ -16,7 +16,7 @@ use common::{
     cgroup::Container,
     metrics::Scrape,
     target::Target,
-    wait_for, wait_until,
+    wait_equal, wait_for, wait_until,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -68,7 +68,11 @@ fn writes(scrape: &Scrape, process: &str, pod: &str) -> Option<u64> {
 }
 
 fn wait_writes(agent: &Agent, process: &str, pod: &str, expected: u64) {
-    wait_until(&format!("{process} of {pod} has written {expected} times"), || writes(&agent.scrape(), process, pod) == Some(expected));
+    wait_equal(&format!("{process} of {pod} has written {expected} times"), &Ok(()), || {
+        let scrape = agent.scrape();
+        let all = || scrape.select("goroscope_map_writes_by_site_total", &[("process", process)]).cloned().collect::<Vec<_>>();
+        if writes(&scrape, process, pod) == Some(expected) { Ok(()) } else { Err(all()) }
+    });
 }
 
 fn errors(agent: &Agent, reason: &str) -> u64 {

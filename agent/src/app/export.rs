@@ -31,10 +31,10 @@ pub(super) struct Exporting {
 }
 
 impl Exporting {
-    /// Begins, one `interval` from now.
-    pub(super) fn start(exporter: Exporter, interval: Duration, reports: Reports, metrics: Arc<Metrics>) -> Self {
+    /// Begins, one `interval` from now. `node`: the Kubernetes node's name, where there is one.
+    pub(super) fn start(exporter: Exporter, interval: Duration, node: Option<String>, reports: Reports, metrics: Arc<Metrics>) -> Self {
         let (stop, stopped) = oneshot::channel();
-        let source = Source { reports, metrics, origin: Arc::new(origin()) };
+        let source = Source { reports, metrics, origin: Arc::new(origin(node)) };
         Self { stop, task: tokio::spawn(export(exporter, interval, source, stopped)) }
     }
 
@@ -89,7 +89,7 @@ impl Source {
     }
 }
 
-fn origin() -> Origin {
+fn origin(node: Option<String>) -> Origin {
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    Origin { host: host.trim().to_owned(), node: None, version: VERSION, pid: process::id(), started_at: SystemTime::now() }
+    Origin { host: host.trim().to_owned(), node, version: VERSION, pid: process::id(), started_at: SystemTime::now() }
 }

@@ -51,6 +51,8 @@ pub enum Key {
     PodSelector,
     /// `events`.
     Events,
+    /// `alertmanager`.
+    Alertmanager,
     /// `log-level`.
     LogLevel,
     /// `log-format`.
@@ -64,7 +66,7 @@ pub(super) const PREFIX: &str = "GOROSCOPE_";
 
 impl Key {
     /// Every setting.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Listen,
         Self::HealthListen,
         Self::Interval,
@@ -89,6 +91,7 @@ impl Key {
         Self::ExcludeNamespace,
         Self::PodSelector,
         Self::Events,
+        Self::Alertmanager,
         Self::LogLevel,
         Self::LogFormat,
         Self::View,
@@ -122,6 +125,7 @@ impl Key {
             Self::ExcludeNamespace => "exclude-namespace",
             Self::PodSelector => "pod-selector",
             Self::Events => "events",
+            Self::Alertmanager => "alertmanager",
             Self::LogLevel => "log-level",
             Self::LogFormat => "log-format",
             Self::View => "view",
@@ -137,7 +141,7 @@ impl Key {
     /// Whether it takes several values.
     #[must_use]
     pub const fn is_list(self) -> bool {
-        matches!(self, Self::Pid | Self::Exclude | Self::Namespace | Self::ExcludeNamespace | Self::OtlpHeader)
+        matches!(self, Self::Pid | Self::Exclude | Self::Namespace | Self::ExcludeNamespace | Self::OtlpHeader | Self::Alertmanager)
     }
 
     /// Whether a value must not be shown.
@@ -166,6 +170,7 @@ impl Key {
             Self::OtlpEndpoint => {
                 "the http:// or https:// URL of an OTLP/HTTP receiver without user or query, such as http://127.0.0.1:4318"
             }
+            Self::Alertmanager => "the http:// or https:// URL of an Alertmanager without user or query, such as http://127.0.0.1:9093",
             Self::OtlpHeader => "Name=value, such as 'Authorization=Bearer abc'",
             Self::Kubernetes => "auto, true or false",
             Self::NodeName => "the name of a node, such as node-1",

@@ -65,6 +65,8 @@ pub struct Config {
     pub otlp: Option<Otlp>,
     /// Names from Kubernetes.
     pub kubernetes: Kubernetes,
+    /// Where leaks are told: the URLs of Alertmanagers' lists of alerts.
+    pub alertmanagers: Vec<Uri>,
     /// What is logged.
     pub log_level: LogFilter,
     /// How.
@@ -165,6 +167,7 @@ impl Config {
             debug_socket: parse::one(Key::DebugSocket, of(Key::DebugSocket), problems, parse::absolute),
             otlp: otlp(&of, problems),
             kubernetes: kubernetes::kubernetes(&of, problems),
+            alertmanagers: parse::list(Key::Alertmanager, of(Key::Alertmanager), problems, parse::alertmanager),
             log_level: parse::one(Key::LogLevel, of(Key::LogLevel), problems, LogFilter::parse).unwrap_or_default(),
             log_format: parse::one(Key::LogFormat, of(Key::LogFormat), problems, LogFormat::parse).unwrap_or_default(),
             view: parse::one(Key::View, of(Key::View), problems, parse::boolean).unwrap_or(true),

@@ -89,13 +89,22 @@ pub(super) fn absolute(text: &str) -> Option<PathBuf> {
 
 /// Where metrics are posted: the base URL of a receiver and the path that OTLP/HTTP gives metrics, once.
 pub(super) fn endpoint(text: &str) -> Option<Uri> {
-    const METRICS: &str = "/v1/metrics";
+    url(text, "/v1/metrics")
+}
+
+/// Where alerts are posted: the base URL of an Alertmanager and the path of its API, once.
+pub(super) fn alertmanager(text: &str) -> Option<Uri> {
+    url(text, "/api/v2/alerts")
+}
+
+/// A URL of HTTP that ends in `path`.
+fn url(text: &str, end: &str) -> Option<Uri> {
     let mut parts = text.parse::<Uri>().ok()?.into_parts();
     let is_plain = |authority: &http::uri::Authority| !authority.as_str().contains('@');
     parts.authority.as_ref().filter(|authority| is_plain(authority))?;
     parts.scheme.as_ref().filter(|scheme| ["http", "https"].contains(&scheme.as_str()))?;
     let path = parts.path_and_query.as_ref().filter(|path| path.query().is_none())?.path().trim_end_matches('/');
-    let path = if path.ends_with(METRICS) { path.to_owned() } else { format!("{path}{METRICS}") };
+    let path = if path.ends_with(end) { path.to_owned() } else { format!("{path}{end}") };
     parts.path_and_query = Some(PathAndQuery::try_from(path).ok()?);
     Uri::from_parts(parts).ok()
 }

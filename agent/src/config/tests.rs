@@ -96,6 +96,7 @@ fn every_key_is_read_from_every_source() {
         (Key::ExcludeNamespace, "team-b"),
         (Key::PodSelector, "tier!=test"),
         (Key::Events, "no"),
+        (Key::Alertmanager, "http://alerts:9093/base/"),
         (Key::LogLevel, "warn,goroscope::tracer=debug"),
         (Key::LogFormat, "json"),
         (Key::View, "no"),
@@ -117,6 +118,7 @@ fn every_key_is_read_from_every_source() {
         let Otlp { endpoint, headers, interval } = config.otlp.unwrap();
         assert_eq!((endpoint.to_string().as_str(), interval.as_secs()), ("https://otel:4318/base/v1/metrics", 20));
         assert!(headers.len() == 1 && headers[0].0 == "authorization" && headers[0].1 == "Bearer a=b" && headers[0].1.is_sensitive());
+        assert_eq!(config.alertmanagers, ["http://alerts:9093/base/api/v2/alerts"]);
         let Kubernetes { mode, kubeconfig, node_name, events, scope } = config.kubernetes;
         assert_eq!((mode, kubeconfig.as_deref(), events), (KubernetesMode::Auto, Some(Path::new("/etc/kubeconfig")), false));
         assert_eq!(node_name.as_deref(), Some("node-1"));

@@ -193,7 +193,8 @@ const fn counter_name(kind: Kind) -> &'static str {
 }
 
 /// `2026-11-21T11:50:28.250Z`. What is before 1970 is shown as 1970.
-pub(super) fn rfc3339(time: SystemTime) -> String {
+#[must_use]
+pub fn rfc3339(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let (days, seconds) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
     let (year, month, day) = date(days);

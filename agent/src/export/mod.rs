@@ -7,3 +7,5 @@ pub mod goroutines;
 pub mod json;
 pub mod otlp;
 pub mod pprof;
+
+pub use self::json::rfc3339;

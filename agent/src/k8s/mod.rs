@@ -1,10 +1,12 @@
 //! The Kubernetes API server: the only room that speaks to it.
 //!
-//! In: [`Kubernetes`], how it is reached and which node this is. Out: [`PodEvent`]s. Must not know: processes, metrics, who is told.
+//! In: [`Kubernetes`], how it is reached and which node this is; notes of `alert`. Out: [`PodEvent`]s, Events. Must not know: processes,
+//! metrics, who is told.
 //!
-//! What is asked for is little: the pods of one node. Rights: `get`, `list` and `watch` on pods.
+//! What is asked for is little: the pods of one node. Rights: `get`, `list` and `watch` on pods, `create` on Events.
 
 mod error;
+mod events;
 mod pods;
 mod watch;
 
@@ -65,7 +67,7 @@ impl Cluster {
         api.reset_reader_on_write = true;
         // What fails is asked again here, and counted.
         api.default_retry = false;
-        let node = config.node_name.clone().unwrap_or_else(host_name);
+        let node = Self::node_of(config);
         let client = Client::try_from(api).map_err(|error| ConnectError::Client(error.to_string()))?;
         Ok(Self { client, node })
     }
@@ -74,6 +76,12 @@ impl Cluster {
     #[must_use]
     pub fn node(&self) -> &str {
         &self.node
+    }
+
+    /// Which node this is, without asking anybody.
+    #[must_use]
+    pub fn node_of(config: &Kubernetes) -> String {
+        config.node_name.clone().unwrap_or_else(host_name)
     }
 
     /// Tells of the node's pods until `tell` says that nobody listens any more.

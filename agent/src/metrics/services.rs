@@ -24,9 +24,36 @@ static REQUESTS_REFUSED: Descriptor = Descriptor::counter(
      reviewed). Absent where auth is none.",
 );
 
+static ALERTMANAGER_POSTS: Descriptor = Descriptor::counter(
+    "goroscope_agent_alertmanager_posts_total",
+    "Posts that Alertmanagers have taken: leaks when they come and go, and every minute while there are some. Absent where there is no \
+     Alertmanager.",
+);
+static ALERTMANAGER_FAILURES: Descriptor = Descriptor::counter(
+    "goroscope_agent_alertmanager_failures_total",
+    "What was not told to Alertmanagers, by reason: unreachable, timeout, unavailable (429 and 5xx) and rejected posts, which are tried \
+     again; too_many: alerts beyond 1,000, which are left out.",
+);
+static EVENTS: Descriptor =
+    Descriptor::counter("goroscope_agent_k8s_events_total", "Kubernetes Events that were made of leaks. Absent where none are to be.");
+static EVENT_FAILURES: Descriptor = Descriptor::counter(
+    "goroscope_agent_k8s_event_failures_total",
+    "Kubernetes Events of leaks that could not be made, by reason: unreachable and timeout are tried again; unauthorized, forbidden, \
+     rejected and too_many (more than 20 in 200 s) not before the next hour.",
+);
+
 /// Every family of this room.
 #[cfg(test)]
-pub(super) static ALL: [&Descriptor; 4] = [&OTLP_EXPORTS, &OTLP_FAILURES, &TLS_RELOAD_FAILURES, &REQUESTS_REFUSED];
+pub(super) static ALL: [&Descriptor; 8] = [
+    &OTLP_EXPORTS,
+    &OTLP_FAILURES,
+    &TLS_RELOAD_FAILURES,
+    &REQUESTS_REFUSED,
+    &ALERTMANAGER_POSTS,
+    &ALERTMANAGER_FAILURES,
+    &EVENTS,
+    &EVENT_FAILURES,
+];
 
 /// Tallies of the services that are on.
 #[derive(Clone, Debug, Default)]
@@ -39,16 +66,37 @@ pub struct Services {
     pub reload_failures: Option<Arc<Tally>>,
     /// Requests that were refused, by reason.
     pub refused: Option<Arc<Tally>>,
+    /// Posts that Alertmanagers have taken.
+    pub alertmanager_posts: Option<Arc<Tally>>,
+    /// Posts and alerts that they have not, by reason.
+    pub alertmanager_failures: Option<Arc<Tally>>,
+    /// Events that were made.
+    pub events: Option<Arc<Tally>>,
+    /// Events that could not be, by reason.
+    pub event_failures: Option<Arc<Tally>>,
 }
 
 impl Services {
     pub(super) fn add(&self, families: &mut Families) {
-        let Self { otlp_exports, otlp_failures, reload_failures, refused } = self;
+        let Self {
+            otlp_exports,
+            otlp_failures,
+            reload_failures,
+            refused,
+            alertmanager_posts,
+            alertmanager_failures,
+            events,
+            event_failures,
+        } = self;
         let tallies = [
             (&OTLP_EXPORTS, otlp_exports),
             (&OTLP_FAILURES, otlp_failures),
             (&TLS_RELOAD_FAILURES, reload_failures),
             (&REQUESTS_REFUSED, refused),
+            (&ALERTMANAGER_POSTS, alertmanager_posts),
+            (&ALERTMANAGER_FAILURES, alertmanager_failures),
+            (&EVENTS, events),
+            (&EVENT_FAILURES, event_failures),
         ];
         for (descriptor, tally) in tallies {
             for (reason, count) in tally.iter().flat_map(|tally| tally.counts()) {

@@ -157,7 +157,16 @@ fn services() -> Services {
         Some(std::sync::Arc::new(tally))
     };
     let (otlp_failures, refused) = (tally(&["timeout", "partial"]), tally(&["forbidden"]));
-    Services { otlp_exports: tally(&[""]), otlp_failures, reload_failures: tally(&[""]), refused }
+    Services {
+        otlp_exports: tally(&[""]),
+        otlp_failures,
+        reload_failures: tally(&[""]),
+        refused,
+        alertmanager_posts: tally(&[""]),
+        alertmanager_failures: tally(&["unreachable"]),
+        events: tally(&[""]),
+        event_failures: tally(&["forbidden"]),
+    }
 }
 
 /// Every family there is.

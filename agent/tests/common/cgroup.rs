@@ -16,7 +16,9 @@ impl Container {
     pub fn new(pod_uid: &str) -> Self {
         let mut rng = rand::rng();
         let id: String = (0..8).map(|_| format!("{:08x}", rng.next_u32())).collect();
-        let directory = root().join("kubepods").join(format!("pod{pod_uid}")).join(&id);
+        // Not below /kubepods: the kubelet of a cluster on this machine removes what it does not know there.
+        let tests = format!("goroscope-test-{}", std::process::id());
+        let directory = root().join(tests).join(format!("pod{pod_uid}")).join(&id);
         fs::create_dir_all(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
         Self { id, directory }
     }

@@ -13,7 +13,7 @@ use crate::setup::cargo;
 use crate::step::{self, output};
 
 /// Keys of the agent that the chart is ahead of.
-const AWAITED: [&str; 7] = ["alertmanager", "tls-cert", "tls-key", "tls-client-ca", "auth", "auth-token-file", "debug-socket"];
+const AWAITED: [&str; 6] = ["tls-cert", "tls-key", "tls-client-ca", "auth", "auth-token-file", "debug-socket"];
 
 /// Builds the agent of this tree; the kernel side must be there.
 ///
