@@ -21,7 +21,7 @@ use tracing::{error, info, warn};
 
 use self::{cluster::Outside, export::Exporting};
 use crate::{
-    admin::{self, Admin, Feeder, Limits, Reports},
+    admin::{self, Admin, DebugSocket, Feeder, Limits, Reports, Security},
     args::{COMMIT, ExitStatus, VERSION},
     config::{Auth, Config, Kubernetes, Otlp},
     k8s::{self, Cluster},
@@ -49,15 +49,11 @@ pub fn run(config: Config) -> ExitStatus {
     if let Err(error) = telemetry::init(&config.log_level, config.log_format, tail.as_ref()) {
         eprintln!("goroscope: {error}");
     }
-    if config.tls.is_some() || config.auth != Auth::None || config.debug_socket.is_some() {
-        error!("tls-cert, auth and debug-socket are known, but do not work yet");
-        return ExitStatus::Usage;
-    }
     let listeners = match bind(&config) {
         Ok(listeners) => listeners,
-        Err(error) => {
+        Err((status, error)) => {
             error!("{error}");
-            return ExitStatus::Listen;
+            return status;
         }
     };
     let tracer = match tracer::load() {
@@ -104,10 +100,25 @@ pub fn run(config: Config) -> ExitStatus {
 struct Listeners {
     all: TcpListener,
     health: Option<TcpListener>,
+    debug: Option<DebugSocket>,
+    security: Security,
 }
 
-fn bind(config: &Config) -> Result<Listeners, admin::BindError> {
-    Ok(Listeners { all: admin::bind(config.listen)?, health: config.health_listen.map(admin::bind).transpose()? })
+/// Takes what is served at, and reads what it is secured with.
+fn bind(config: &Config) -> Result<Listeners, (ExitStatus, anyhow::Error)> {
+    let security = Security::load(config.tls.clone(), config.auth.clone()).map_err(|error| (ExitStatus::Usage, error.into()))?;
+    if security.asks_reviewer() {
+        return Err((ExitStatus::Usage, anyhow::anyhow!("auth kubernetes does not work yet: nothing asks the API server")));
+    }
+    let asks = security.asks_reviewer() || matches!(config.auth, Auth::Token(_));
+    if asks && !security.is_encrypted() && !config.listen.ip().is_loopback() {
+        warn!("tokens come without TLS (--tls-cert): whoever can read the network can use them");
+    }
+    let listen = |address| admin::bind(address).map_err(|error| (ExitStatus::Listen, error.into()));
+    let all = listen(config.listen)?;
+    let health = config.health_listen.map(listen).transpose()?;
+    let debug = config.debug_socket.as_deref().map(admin::bind_socket).transpose().map_err(|error| (ExitStatus::Listen, error.into()))?;
+    Ok(Listeners { all, health, debug, security })
 }
 
 /// Who is spoken to.
@@ -121,10 +132,12 @@ async fn serve(listeners: Listeners, handle: Handle, tail: Option<Tail>, to: To)
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let reattach = signal(SignalKind::user_defined1())?;
-    let metrics = format!("http://{}/metrics", listeners.all.local_addr()?);
+    let scheme = if listeners.security.is_encrypted() { "https" } else { "http" };
+    let metrics = format!("{scheme}://{}/metrics", listeners.all.local_addr()?);
     info!(version = VERSION, commit = COMMIT, %metrics, "observing");
 
-    let mut services = Services::default();
+    let Security { reload_failures, refused, .. } = &listeners.security;
+    let mut services = Services { reload_failures: reload_failures.clone(), refused: refused.clone(), ..Services::default() };
     let node = to.pods.as_ref().map(Cluster::node_of);
     let outside = Outside::find(to.pods, to.alertmanagers, &mut services).await?;
     let exporter = match to.otlp {
@@ -147,7 +160,8 @@ async fn serve(listeners: Listeners, handle: Handle, tail: Option<Tail>, to: To)
         None => None,
     };
     let exporting = exporter.map(|(exporter, interval)| Exporting::start(exporter, interval, node, reports.clone(), Arc::clone(&renderer)));
-    let admin = Admin { listener: listeners.all, health: listeners.health, reports, metrics: renderer, limits: Limits::default() };
+    let Listeners { all: listener, health, debug, security } = listeners;
+    let admin = Admin { listener, health, debug, security, reviewer: None, reports, metrics: renderer, limits: Limits::default() };
     // The last export is sent while responses drain.
     let (flush, flushing) = oneshot::channel();
     let drained = admin

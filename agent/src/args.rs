@@ -160,7 +160,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub tls_client_ca: Option<String>,
 
-    /// Who may read /metrics and /debug: none (everybody who can connect), token (who has one of --auth-token-file) or kubernetes (whom the API server allows to get the path) [env: GOROSCOPE_AUTH] [default: none]
+    /// Who may read /metrics: none (everybody who can connect), token (who has one of --auth-token-file) or kubernetes (whom the API server allows to get the path; with TLS that opens /debug to other hosts, too) [env: GOROSCOPE_AUTH] [default: none]
     #[arg(long, value_name = "MODE")]
     pub auth: Option<String>,
 

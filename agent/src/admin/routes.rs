@@ -4,7 +4,7 @@ use std::{fmt::Write, net::SocketAddr, sync::Arc};
 
 use axum::http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS},
+    header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
 };
 use axum::{
     Extension, Router,
@@ -15,7 +15,10 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::Reports;
+use super::{
+    Reports,
+    guard::{Guard, Refusal},
+};
 use crate::{
     export::{findings, goroutines, json},
     metrics::{Metrics, OwnUsage, negotiate},
@@ -33,16 +36,25 @@ const INDEX: &str = "goroscope: every Go process on this host\n
 
 /// The other end of the connection.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) SocketAddr);
+pub(super) enum Peer {
+    Network {
+        address: SocketAddr,
+        is_encrypted: bool,
+    },
+    /// Whoever may open the debug socket.
+    Socket,
+}
 
 /// Everything.
-pub(super) fn all(reports: Reports, metrics: Arc<Metrics>) -> Router {
-    let metrics = Router::new().route("/metrics", get(serve_metrics)).with_state((reports.clone(), metrics));
+pub(super) fn all(reports: Reports, metrics: Arc<Metrics>, guard: Guard) -> Router {
+    let guard = Arc::new(guard);
+    let guarded = middleware::from_fn_with_state(Arc::clone(&guard), may_read);
+    let metrics = Router::new().route("/metrics", get(serve_metrics)).layer(guarded).with_state((reports.clone(), metrics));
     let debug = Router::new()
         .route("/debug/processes", get(processes))
         .route("/debug/goroutines", get(goroutines))
         .route("/debug/findings", get(findings));
-    let debug = debug.layer(middleware::from_fn(this_host_only)).with_state(reports.clone());
+    let debug = debug.layer(middleware::from_fn_with_state(guard, may_debug)).with_state(reports.clone());
     health(reports).route("/", get(|| async { text(StatusCode::OK, INDEX) })).merge(metrics).merge(debug)
 }
 
@@ -118,18 +130,39 @@ fn respond_json(body: Result<String, impl std::fmt::Display>) -> Response {
     }
 }
 
-async fn this_host_only(Extension(Peer(peer)): Extension<Peer>, request: Request, next: Next) -> Response {
+async fn may_read(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    match guard.ask(request.headers(), request.uri().path()).await {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refused(refusal),
+    }
+}
+
+async fn may_debug(State(guard): State<Arc<Guard>>, Extension(peer): Extension<Peer>, request: Request, next: Next) -> Response {
     match is_from_this_host(peer, request.headers()) {
         Ok(()) => next.run(request).await,
+        // From elsewhere: nobody listens on the way, and the API server knows who it is and what they may get.
+        Err(_) if guard.knows_people() && matches!(peer, Peer::Network { is_encrypted: true, .. }) => {
+            may_read(State(guard), request, next).await
+        }
         Err(why) => text(StatusCode::FORBIDDEN, why),
     }
 }
 
+fn refused(refusal: Refusal) -> Response {
+    let (status, why) = refusal.answer();
+    let mut response = text(status, why);
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
 /// Paths and function names of all processes are for who is on this host. A web page that its visitor's browser loads may
 /// have a name that resolves to 127.0.0.1 (DNS rebinding), so the name asked for counts too.
-fn is_from_this_host(peer: SocketAddr, headers: &HeaderMap) -> Result<(), String> {
-    if !peer.ip().to_canonical().is_loopback() {
-        return Err(format!("/debug is for clients on the agent's own host (loopback), and this one is {}\n", peer.ip()));
+fn is_from_this_host(peer: Peer, headers: &HeaderMap) -> Result<(), String> {
+    let Peer::Network { address, .. } = peer else { return Ok(()) };
+    if !address.ip().to_canonical().is_loopback() {
+        return Err(format!("/debug is for clients on the agent's own host (loopback), and this one is {}\n", address.ip()));
     }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(name, _)| name);

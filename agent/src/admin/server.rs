@@ -2,7 +2,7 @@
 //!
 //! Not `axum::serve`: that has no limit for connections, none for the time that a request head may take, and none for the drain.
 
-use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{io, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, extract::Request};
 use hyper::{
@@ -14,14 +14,18 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use rustls::ServerConfig;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::{Semaphore, watch},
     task::JoinSet,
     time::{sleep, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 
-use super::routes::Peer;
+use super::{files::Kept, routes::Peer};
+use crate::model::Tally;
 
 /// What clients may take.
 #[derive(Clone, Copy, Debug)]
@@ -34,13 +38,15 @@ pub struct Limits {
     pub lifetime: Duration,
     /// How long responses may take to finish once the agent (or the connection's lifetime) ends.
     pub drain: Duration,
+    /// How often is looked whether certificates and tokens changed.
+    pub reload: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         // Prometheus scrapes every 15 to 60 s and connects anew without ado.
         let seconds = Duration::from_secs;
-        Self { connections: 32, head: seconds(10), lifetime: seconds(60), drain: seconds(5) }
+        Self { connections: 32, head: seconds(10), lifetime: seconds(60), drain: seconds(5), reload: seconds(5) }
     }
 }
 
@@ -59,13 +65,45 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// The kernel gives no new connection (too many files): how long to wait before asking again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
+/// How clients come in.
+pub(super) enum Door {
+    Plain(TcpListener),
+    /// With what the handshakes are made, and where those are counted that fail.
+    Tls(TcpListener, Kept<ServerConfig>, Arc<Tally>),
+    Socket(UnixListener),
+}
+
+/// Who came in.
+enum Visitor {
+    Plain(TcpStream, Peer),
+    Tls(TcpStream, Peer, TlsAcceptor, Arc<Tally>),
+    Socket(UnixStream),
+}
+
+impl Door {
+    async fn next(&self) -> io::Result<Visitor> {
+        match self {
+            Self::Plain(listener) => {
+                let (stream, address) = listener.accept().await?;
+                Ok(Visitor::Plain(stream, Peer::Network { address, is_encrypted: false }))
+            }
+            Self::Tls(listener, config, failures) => {
+                let (stream, address) = listener.accept().await?;
+                let peer = Peer::Network { address, is_encrypted: true };
+                Ok(Visitor::Tls(stream, peer, TlsAcceptor::from(config.get()), Arc::clone(failures)))
+            }
+            Self::Socket(listener) => Ok(Visitor::Socket(listener.accept().await?.0)),
+        }
+    }
+}
+
 /// Serves each router on its listener until `shutdown`, then drains.
-pub(super) async fn serve(servers: Vec<(TcpListener, Router)>, limits: Limits, shutdown: impl Future<Output = ()>) -> Drained {
+pub(super) async fn serve(servers: Vec<(Door, Router)>, limits: Limits, shutdown: impl Future<Output = ()>) -> Drained {
     // Closed when its sender goes: every connection hears it.
     let (alive, stop) = watch::channel(());
     let mut accepting = JoinSet::new();
-    for (listener, router) in servers {
-        accepting.spawn(accept(listener, router, limits, stop.clone()));
+    for (door, router) in servers {
+        accepting.spawn(accept(door, router, limits, stop.clone()));
     }
     drop(stop);
     shutdown.await;
@@ -75,14 +113,14 @@ pub(super) async fn serve(servers: Vec<(TcpListener, Router)>, limits: Limits, s
 }
 
 /// Takes connections until `stop`; then the number of those that had to be cut off.
-async fn accept(listener: TcpListener, router: Router, limits: Limits, mut stop: watch::Receiver<()>) -> usize {
+async fn accept(door: Door, router: Router, limits: Limits, mut stop: watch::Receiver<()>) -> usize {
     let slots = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     loop {
         let next = async {
             // Never closed.
             let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
+            (slot, door.next().await)
         };
         let (slot, accepted) = tokio::select! {
             _ = stop.changed() => break,
@@ -90,10 +128,10 @@ async fn accept(listener: TcpListener, router: Router, limits: Limits, mut stop:
         };
         while connections.try_join_next().is_some() {}
         match accepted {
-            Ok((stream, peer)) => {
-                let connection = connection(stream, peer, router.clone(), limits, stop.clone());
+            Ok(visitor) => {
+                let visit = visit(visitor, router.clone(), limits, stop.clone());
                 connections.spawn(async move {
-                    let end = connection.await;
+                    let end = visit.await;
                     drop(slot);
                     end
                 });
@@ -105,7 +143,7 @@ async fn accept(listener: TcpListener, router: Router, limits: Limits, mut stop:
             }
         }
     }
-    drop(listener);
+    drop(door);
     connections.join_all().await.into_iter().filter(|end| *end == End::Cut).count()
 }
 
@@ -113,11 +151,35 @@ fn is_of_one_client(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }
 
-/// Serves one connection to its end, within its times. What goes wrong on it is the client's: it sees its connection close.
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits: Limits, mut stop: watch::Receiver<()>) -> End {
+/// Serves one client to the end. What goes wrong on the way is the client's: it sees its connection close.
+async fn visit(visitor: Visitor, router: Router, limits: Limits, mut stop: watch::Receiver<()>) -> End {
+    match visitor {
+        Visitor::Plain(stream, peer) => connection(stream, peer, router, limits, stop).await,
+        Visitor::Socket(stream) => connection(stream, Peer::Socket, router, limits, stop).await,
+        Visitor::Tls(stream, peer, acceptor, failures) => {
+            let shaken = tokio::select! {
+                shaken = timeout(limits.head, acceptor.accept(stream)) => shaken,
+                _ = stop.changed() => return End::Finished,
+            };
+            match shaken {
+                Ok(Ok(stream)) => return connection(stream, peer, router, limits, stop).await,
+                Ok(Err(error)) => tracing::debug!(?peer, %error, "no TLS connection"),
+                Err(_) => tracing::debug!(?peer, "no TLS connection in time"),
+            }
+            failures.count("handshake");
+            End::Finished
+        }
+    }
+}
+
+/// Serves one connection to its end, within its times.
+async fn connection<S>(stream: S, peer: Peer, router: Router, limits: Limits, mut stop: watch::Receiver<()>) -> End
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(peer);
         router.call(request)
     });
     let mut http = http1::Builder::new();

@@ -1,5 +1,7 @@
 //! Requests over real sockets.
 
+mod secure;
+
 use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
@@ -13,8 +15,9 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Admin, Drained, Feeder, Limits, bind, channel};
+use super::{Admin, Drained, Feeder, Limits, Security, bind, channel};
 use crate::{
+    config::Auth,
     metrics::{Metrics, SERIES_LIMIT},
     model::{AgentReport, GroupReport, Identity, Report},
 };
@@ -40,7 +43,8 @@ fn start_at(ip: Ipv4Addr, limits: Limits) -> Server {
     let (feeder, reports) = channel();
     let (stop, stopped) = oneshot::channel();
     let metrics = Arc::new(Metrics::new(SERIES_LIMIT, "0.1.0", "abc"));
-    let admin = Admin { listener, health: Some(health), reports, metrics, limits };
+    let security = Security::load(None, Auth::None).unwrap();
+    let admin = Admin { listener, health: Some(health), debug: None, security, reviewer: None, reports, metrics, limits };
     let serving = tokio::spawn(async move { admin.serve(async { drop(stopped.await) }).await.unwrap() });
     Server { main, health: health_address, feeder, stop, serving }
 }
@@ -177,8 +181,13 @@ async fn debug_is_for_this_host_only() {
 
 #[tokio::test]
 async fn slow_clients_are_let_go() {
-    let limits =
-        Limits { connections: 2, head: Duration::from_millis(200), lifetime: Duration::from_millis(600), drain: Duration::from_millis(50) };
+    let limits = Limits {
+        connections: 2,
+        head: Duration::from_millis(200),
+        lifetime: Duration::from_millis(600),
+        drain: Duration::from_millis(50),
+        ..Limits::default()
+    };
     let server = start(limits);
     server.publish(0, &[]);
     let mut slow = Vec::new();

@@ -20,8 +20,8 @@ static TLS_RELOAD_FAILURES: Descriptor = Descriptor::counter(
 );
 static REQUESTS_REFUSED: Descriptor = Descriptor::counter(
     "goroscope_agent_requests_refused_total",
-    "Requests that were not answered, by reason: unauthenticated (401), forbidden (403) or unreviewed (503: who asks could not be \
-     reviewed). Absent where auth is none.",
+    "Requests that were not answered, by reason: unauthenticated (401), forbidden (403), unreviewed (503: who asks could not be \
+     reviewed) or handshake (no TLS connection, as without a client certificate that is needed). Absent without TLS where auth is none.",
 );
 
 static ALERTMANAGER_POSTS: Descriptor = Descriptor::counter(

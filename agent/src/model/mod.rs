@@ -12,6 +12,7 @@ pub mod plan;
 pub mod pod;
 pub mod proof;
 pub mod report;
+pub mod review;
 pub mod site;
 pub mod tally;
 pub mod target;
@@ -33,6 +34,7 @@ pub use report::{
     AgentReport, Count, FamilyMode, FamilyReport, GroupReport, Info, KubernetesReport, ProcessReport, Report, RuntimeCounters,
     RuntimeGauges, RuntimeReading, Since, SiteReport, Sites, TargetState,
 };
+pub use review::{Review, ReviewError, Reviewer, Verdict};
 pub use site::Site;
 pub use tally::Tally;
 pub use target::{Identity, RuntimeAddress, Slot, Target};
