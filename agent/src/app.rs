@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::Context as _;
 use http::Uri;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -26,6 +27,7 @@ use crate::{
     config::{Auth, Config, Kubernetes, Otlp},
     k8s::{self, Cluster},
     metrics::{Metrics, SERIES_LIMIT, Services},
+    model::Reviewer,
     observer::{self, Handle, Scope},
     otlp::Exporter,
     telemetry::{self, Hold, Tail},
@@ -72,12 +74,13 @@ pub fn run(config: Config) -> ExitStatus {
         warn!(%loss, "this host does not allow everything");
     }
     let Config { interval, exact, pids, excludes, per_process, snapshot_dir, kubernetes, alertmanagers, otlp, .. } = config;
+    let reviews = listeners.security.asks_reviewer().then(|| kubernetes.clone());
     let pods = k8s::is_wanted(&kubernetes).then_some(kubernetes);
     let scope = Scope { pids, excludes, per_process, exact, interval, snapshots: snapshot_dir, kubernetes: pods.is_some() };
     let (handle, observer) = observer::start(tracer, scope);
     let served = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(anyhow::Error::from).and_then(
         |runtime| {
-            let served = runtime.block_on(serve(listeners, handle.clone(), tail, To { pods, alertmanagers, otlp }));
+            let served = runtime.block_on(serve(listeners, handle.clone(), tail, To { pods, reviews, alertmanagers, otlp }));
             // Connections that did not drain must not hold the end up.
             runtime.shutdown_background();
             served
@@ -107,9 +110,6 @@ struct Listeners {
 /// Takes what is served at, and reads what it is secured with.
 fn bind(config: &Config) -> Result<Listeners, (ExitStatus, anyhow::Error)> {
     let security = Security::load(config.tls.clone(), config.auth.clone()).map_err(|error| (ExitStatus::Usage, error.into()))?;
-    if security.asks_reviewer() {
-        return Err((ExitStatus::Usage, anyhow::anyhow!("auth kubernetes does not work yet: nothing asks the API server")));
-    }
     let asks = security.asks_reviewer() || matches!(config.auth, Auth::Token(_));
     if asks && !security.is_encrypted() && !config.listen.ip().is_loopback() {
         warn!("tokens come without TLS (--tls-cert): whoever can read the network can use them");
@@ -124,6 +124,7 @@ fn bind(config: &Config) -> Result<Listeners, (ExitStatus, anyhow::Error)> {
 /// Who is spoken to.
 struct To {
     pods: Option<Kubernetes>,
+    reviews: Option<Kubernetes>,
     alertmanagers: Vec<Uri>,
     otlp: Option<Otlp>,
 }
@@ -160,8 +161,12 @@ async fn serve(listeners: Listeners, handle: Handle, tail: Option<Tail>, to: To)
         None => None,
     };
     let exporting = exporter.map(|(exporter, interval)| Exporting::start(exporter, interval, node, reports.clone(), Arc::clone(&renderer)));
+    let reviewer = match to.reviews {
+        Some(kubernetes) => Some(Arc::new(Cluster::find(&kubernetes).await.context("auth kubernetes")?) as Arc<dyn Reviewer>),
+        None => None,
+    };
     let Listeners { all: listener, health, debug, security } = listeners;
-    let admin = Admin { listener, health, debug, security, reviewer: None, reports, metrics: renderer, limits: Limits::default() };
+    let admin = Admin { listener, health, debug, security, reviewer, reports, metrics: renderer, limits: Limits::default() };
     // The last export is sent while responses drain.
     let (flush, flushing) = oneshot::channel();
     let drained = admin

@@ -14,6 +14,7 @@ use common::{
     api_server::{ApiServer, Mood},
     build::{Form, NEWEST, build},
     cgroup::Container,
+    http::get_as,
     metrics::Scrape,
     target::Target,
     wait_equal, wait_for, wait_until,
@@ -312,4 +313,49 @@ fn hostile_names_make_no_broken_page() {
     }
     assert!(!agent.log().contains('\u{1b}'));
     drop(target);
+}
+
+#[test]
+fn the_api_server_is_asked_who_may_read_metrics() {
+    let _alone = alone();
+    let server = ApiServer::start();
+    let agent = agent(&server, &["--auth=kubernetes"]);
+    let review = |status: Value| server.answer("tokenreviews", 201, json!({"spec": {}, "status": status}));
+    let access = |status: Value| server.answer("subjectaccessreviews", 201, json!({"spec": {}, "status": status}));
+    let ask = |token: &str| get_as(token, agent.address, "/metrics").unwrap().status;
+    review(
+        json!({"authenticated": true, "user": {"username": "system:serviceaccount:monitoring:prometheus", "groups": ["system:authenticated"]}}),
+    );
+    access(json!({"allowed": true}));
+    assert_eq!((ask("good"), ask("good")), (200, 200));
+    let (tokens, accesses) = (server.posted("tokenreviews"), server.posted("subjectaccessreviews"));
+    assert_eq!((tokens.len(), accesses.len()), (1, 1), "an answer holds for a while");
+    assert_eq!(tokens[0]["spec"]["token"], "good");
+    let expected = json!({
+        "user": "system:serviceaccount:monitoring:prometheus", "groups": ["system:authenticated"],
+        "nonResourceAttributes": {"path": "/metrics", "verb": "get"},
+    });
+    for key in ["user", "groups", "nonResourceAttributes"] {
+        assert_eq!(accesses[0]["spec"][key], expected[key], "{accesses:?}");
+    }
+    access(json!({"allowed": false}));
+    assert_eq!(ask("somebody"), 403);
+    access(json!({"allowed": true, "denied": true}));
+    assert_eq!(ask("denied"), 403);
+    access(json!({"allowed": true}));
+    review(json!({"authenticated": false, "error": "token has expired"}));
+    assert_eq!(ask("expired"), 401);
+    review(json!({}));
+    assert_eq!(ask("strange"), 401);
+    assert_eq!(agent.get("/metrics").status, 401);
+    // Nobody gets in while there is nobody to ask; liveness does not depend on it.
+    for mood in [Mood::Forbidding, Mood::Down] {
+        server.set_mood(mood);
+        assert_eq!(ask("anew"), 503, "{mood:?}");
+    }
+    assert_eq!(agent.get("/livez").status, 200);
+    server.set_mood(Mood::Well);
+    review(json!({"authenticated": true, "user": {"username": "u"}}));
+    assert_eq!(ask("anew"), 200);
+    agent.stop();
 }

@@ -1,13 +1,15 @@
 //! The Kubernetes API server: the only room that speaks to it.
 //!
-//! In: [`Kubernetes`], how it is reached and which node this is; notes of `alert`. Out: [`PodEvent`]s, Events. Must not know: processes,
-//! metrics, who is told.
+//! In: [`Kubernetes`], how it is reached and which node this is; notes of `alert`. Out: [`PodEvent`]s, Events, and answers as a
+//! [`Reviewer`](crate::model::Reviewer). Must not know: processes, metrics, who is told.
 //!
-//! What is asked for is little: the pods of one node. Rights: `get`, `list` and `watch` on pods, `create` on Events.
+//! What is asked for is little: the pods of one node. Rights: `get`, `list` and `watch` on pods, `create` on Events; where who asks is
+//! reviewed, `create` on tokenreviews and subjectaccessreviews.
 
 mod error;
 mod events;
 mod pods;
+mod reviews;
 mod watch;
 
 use std::{path::Path, time::Duration};

@@ -35,6 +35,14 @@ pub fn get(address: SocketAddr, path: &str, accept: Option<&str>) -> io::Result<
     send(address, &format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n{accept}\r\n"))
 }
 
+/// GET `path` with a bearer token.
+///
+/// # Errors
+/// No connection, or no HTTP.
+pub fn get_as(token: &str, address: SocketAddr, path: &str) -> io::Result<Response> {
+    send(address, &format!("GET {path} HTTP/1.0\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\r\n"))
+}
+
 /// POST `body` to `path`.
 ///
 /// # Errors
