@@ -215,6 +215,7 @@ fn cargo_test() -> Command {
     let mut command = cargo();
     command.current_dir(root()).arg("test").env("PATH", setup::path());
     command.env("GOROSCOPE_DEBS", crate::paths::cache().join("debs"));
+    command.env("GOROSCOPE_PROMETHEUS", crate::cluster::PROMETHEUS.path());
     command.env("GOROSCOPE_REQUIRE_PROMTOOL", "1").env("GOROSCOPE_PROMTOOL", crate::apt::unpacked("prometheus").join("usr/bin/promtool"));
     command
 }

@@ -15,11 +15,12 @@ use super::{
 const CONFIG: &str = "GOROSCOPE_CONFIG";
 
 /// Prefixes of what the project's own build and tests read: they start agents with their environment.
-const PROJECT: [&str; 9] = [
+const PROJECT: [&str; 10] = [
     "GOROSCOPE_COMMIT",
     "GOROSCOPE_DEBIAN_MIRROR",
     "GOROSCOPE_DEBS",
     "GOROSCOPE_MATRIX",
+    "GOROSCOPE_PROMETHEUS",
     "GOROSCOPE_PROMTOOL",
     "GOROSCOPE_REAL",
     "GOROSCOPE_REQUIRE_",

@@ -19,7 +19,7 @@ use anyhow::{Result, bail};
 use crate::interrupted;
 use crate::setup::{self, Need};
 
-pub(crate) use self::programs::PROGRAMS;
+pub(crate) use self::programs::{PROGRAMS, PROMETHEUS};
 
 /// Starts, tests and stops a real single-node Kubernetes on this machine, as root.
 ///

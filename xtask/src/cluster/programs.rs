@@ -170,7 +170,7 @@ pub(super) static DNS: Program = Program {
 };
 
 /// v0.315.0 is Prometheus 3.15. Without its web pages, which the module does not have; the tags leave the clouds' discoveries out.
-pub(super) static PROMETHEUS: Program = Program {
+pub(crate) static PROMETHEUS: Program = Program {
     name: "prometheus",
     module: "github.com/prometheus/prometheus",
     version: "0.315.0",

@@ -49,7 +49,12 @@ pub(super) fn missing(needs: &[Need]) -> Vec<Lack> {
         lacks.extend(match need {
             Need::Build => build(),
             Need::Go | Need::Demo => go_itself(),
-            Need::Test => [c_compiler(), go_releases(), unpacked(&["prometheus"], "promtool judges what the agent serves")].concat(),
+            Need::Test => {
+                let promtool = unpacked(&["prometheus"], "promtool judges what the agent serves");
+                // Debian's take no OTLP.
+                let receiver = go_programs(&[&crate::cluster::PROMETHEUS], "receives what the agent exports by OTLP");
+                [c_compiler(), go_releases(), promtool, receiver].concat()
+            }
             Need::Matrix => [c_compiler(), go_releases()].concat(),
             Need::Real => {
                 let programs = ["prometheus", "prometheus-node-exporter", "etcd-server", "containerd"];
