@@ -58,7 +58,7 @@ pub fn run(config: Config) -> ExitStatus {
             return status;
         }
     };
-    let tracer = match tracer::load() {
+    let tracer = match tracer::load(&config.map_entries) {
         Ok(tracer) => tracer,
         // Each half works without the other.
         Err(error) if tracer::may_read_memory() => tracer::without_kernel_side(&error),

@@ -216,6 +216,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "URL")]
     pub alertmanager: Vec<String>,
 
+    /// Give a map of the kernel's side another size, where goroscope_agent_events_lost_total says that one is full: NAME=COUNT with processes, counters, sites or records; repeat for several [env: GOROSCOPE_MAP_ENTRIES]
+    #[arg(long, value_name = "NAME=COUNT")]
+    pub map_entries: Vec<String>,
+
     /// What to log: off, error, warn, info, debug, trace, or by room: info,goroscope::tracer=debug [env: GOROSCOPE_LOG_LEVEL] [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<String>,
@@ -372,6 +376,7 @@ impl RunArgs {
             pod_selector,
             events,
             alertmanager,
+            map_entries,
             log_level,
             log_format,
             view,
@@ -413,6 +418,7 @@ impl RunArgs {
             (Key::ExcludeNamespace, exclude_namespace),
             (Key::OtlpHeader, otlp_header),
             (Key::Alertmanager, alertmanager),
+            (Key::MapEntries, map_entries),
         ] {
             values.into_iter().for_each(|value| layer.push(key, value, Origin::Flag));
         }

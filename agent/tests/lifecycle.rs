@@ -488,3 +488,25 @@ fn bad_executables_are_counted_refusals_and_the_agent_goes_on() {
     assert_exact(&[&agent], &mut sound, 6);
     agent.stop();
 }
+
+#[test]
+fn the_kernel_side_says_what_it_does_when_it_is_asked_to() {
+    let _alone = alone();
+    let target = Target::spawn(&program("exact"), &[]);
+    let pid = target.pid.to_string();
+    for (level, speaks) in [("debug", true), ("info", false)] {
+        let agent = Agent::start(&["--pid", &pid, "--log-level", level]);
+        let mut child = Command::new("/bin/true").spawn().unwrap();
+        let line = format!("exec {}", child.id());
+        assert!(child.wait().unwrap().success());
+        if speaks {
+            wait_until("the kernel side's line is in the log", || agent.log().contains(&line));
+            agent.stop();
+        } else {
+            agent.signal(Signal::TERM);
+            let mut agent = agent;
+            assert!(agent.wait().success());
+            assert!(!agent.log().contains(&line), "{}", agent.log());
+        }
+    }
+}

@@ -53,6 +53,8 @@ pub enum Key {
     Events,
     /// `alertmanager`.
     Alertmanager,
+    /// `map-entries`.
+    MapEntries,
     /// `log-level`.
     LogLevel,
     /// `log-format`.
@@ -66,7 +68,7 @@ pub(super) const PREFIX: &str = "GOROSCOPE_";
 
 impl Key {
     /// Every setting.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Listen,
         Self::HealthListen,
         Self::Interval,
@@ -92,6 +94,7 @@ impl Key {
         Self::PodSelector,
         Self::Events,
         Self::Alertmanager,
+        Self::MapEntries,
         Self::LogLevel,
         Self::LogFormat,
         Self::View,
@@ -126,6 +129,7 @@ impl Key {
             Self::PodSelector => "pod-selector",
             Self::Events => "events",
             Self::Alertmanager => "alertmanager",
+            Self::MapEntries => "map-entries",
             Self::LogLevel => "log-level",
             Self::LogFormat => "log-format",
             Self::View => "view",
@@ -141,7 +145,10 @@ impl Key {
     /// Whether it takes several values.
     #[must_use]
     pub const fn is_list(self) -> bool {
-        matches!(self, Self::Pid | Self::Exclude | Self::Namespace | Self::ExcludeNamespace | Self::OtlpHeader | Self::Alertmanager)
+        matches!(
+            self,
+            Self::Pid | Self::Exclude | Self::Namespace | Self::ExcludeNamespace | Self::OtlpHeader | Self::Alertmanager | Self::MapEntries
+        )
     }
 
     /// Whether a value must not be shown.
@@ -176,6 +183,9 @@ impl Key {
             Self::NodeName => "the name of a node, such as node-1",
             Self::Namespace | Self::ExcludeNamespace => "the name of a namespace or a glob, such as 'team-*'",
             Self::PodSelector => "a label selector, such as team=shop,tier!=test,env in (a,b)",
+            Self::MapEntries => {
+                "NAME=COUNT, a map of the kernel's (processes, counters, sites or records) and a number from 1 to 4000000, such as sites=65536"
+            }
             Self::LogLevel => "off, error, warn, info, debug or trace, optionally per room: info,goroscope::tracer=debug",
             Self::LogFormat => "text or json",
         }

@@ -67,6 +67,8 @@ pub struct Config {
     pub kubernetes: Kubernetes,
     /// Where leaks are told: the URLs of Alertmanagers' lists of alerts.
     pub alertmanagers: Vec<Uri>,
+    /// Room of maps of the kernel side that differs from its own, by the maps' names.
+    pub map_entries: Vec<(&'static str, u32)>,
     /// What is logged.
     pub log_level: LogFilter,
     /// How.
@@ -168,6 +170,7 @@ impl Config {
             otlp: otlp(&of, problems),
             kubernetes: kubernetes::kubernetes(&of, problems),
             alertmanagers: parse::list(Key::Alertmanager, of(Key::Alertmanager), problems, parse::alertmanager),
+            map_entries: parse::list(Key::MapEntries, of(Key::MapEntries), problems, parse::map_entries),
             log_level: parse::one(Key::LogLevel, of(Key::LogLevel), problems, LogFilter::parse).unwrap_or_default(),
             log_format: parse::one(Key::LogFormat, of(Key::LogFormat), problems, LogFormat::parse).unwrap_or_default(),
             view: parse::one(Key::View, of(Key::View), problems, parse::boolean).unwrap_or(true),

@@ -145,6 +145,16 @@ pub fn time_span(text: &str) -> Option<Duration> {
     number.parse::<u64>().ok()?.checked_mul(unit_ms).map(Duration::from_millis)
 }
 
+/// Maps that may be given more room, or less, as they are called here and in the kernel.
+const MAPS: [(&str, &str); 4] = [("processes", "PROCESSES"), ("counters", "COUNTERS"), ("sites", "SITES"), ("records", "RECORDS")];
+
+pub(super) fn map_entries(text: &str) -> Option<(&'static str, u32)> {
+    let (name, count) = text.split_once('=')?;
+    let (_, map) = MAPS.into_iter().find(|(known, _)| *known == name.trim())?;
+    let count = count.trim().parse().ok().filter(|count| (1..=4_000_000).contains(count))?;
+    Some((map, count))
+}
+
 pub(super) fn pid(text: &str) -> Option<u32> {
     // pid_t is signed.
     text.parse().ok().filter(|pid| (1..=i32::MAX.unsigned_abs()).contains(pid))

@@ -97,6 +97,7 @@ fn every_key_is_read_from_every_source() {
         (Key::PodSelector, "tier!=test"),
         (Key::Events, "no"),
         (Key::Alertmanager, "http://alerts:9093/base/"),
+        (Key::MapEntries, "sites=4096"),
         (Key::LogLevel, "warn,goroscope::tracer=debug"),
         (Key::LogFormat, "json"),
         (Key::View, "no"),

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::json::rfc3339;
+use super::{json::rfc3339, process::Header};
 use crate::model::{Finding, Report, Site};
 
 #[derive(Serialize)]
@@ -56,16 +56,8 @@ pub fn findings(findings: &[Finding]) -> Result<String, serde_json::Error> {
 /// Findings of one process.
 #[derive(Serialize)]
 struct Process<'a> {
-    pid: u32,
-    process: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    namespace: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pod: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    container: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unit: Option<&'a str>,
+    #[serde(flatten)]
+    header: Header<'a>,
     findings: Vec<Entry<'a>>,
 }
 
@@ -78,17 +70,9 @@ pub fn all(report: &Report) -> Result<String, serde_json::Error> {
         .processes
         .iter()
         .filter(|process| !process.findings.is_empty())
-        .map(|process| Process {
-            pid: process.pid,
-            process: &process.identity.process,
-            namespace: process.identity.namespace.as_deref(),
-            pod: process.identity.pod.as_deref(),
-            container: process.identity.container.as_deref(),
-            unit: process.identity.unit.as_deref(),
-            findings: process.findings.iter().map(Entry::from).collect(),
-        })
+        .map(|process| Process { header: Header::from(process.as_ref()), findings: process.findings.iter().map(Entry::from).collect() })
         .collect();
-    processes.sort_by_key(|process| process.pid);
+    processes.sort_by_key(|process| process.header.pid);
     serde_json::to_string(&processes)
 }
 

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::json::rfc3339;
+use super::{json::rfc3339, process::Header};
 use crate::model::{GoroutineGroup, ProcessReport, Report};
 
 /// The list as JSON text, of one process or of all.
@@ -15,14 +15,14 @@ use crate::model::{GoroutineGroup, ProcessReport, Report};
 pub fn goroutines(report: &Report, pid: Option<u32>) -> Result<String, serde_json::Error> {
     let wanted = report.processes.iter().filter(|process| pid.is_none_or(|pid| pid == process.pid));
     let mut processes: Vec<_> = wanted.filter_map(|process| Process::of(process)).collect();
-    processes.sort_by_key(|process| process.pid);
+    processes.sort_by_key(|process| process.header.pid);
     serde_json::to_string(&processes)
 }
 
 #[derive(Serialize)]
 struct Process<'a> {
-    pid: u32,
-    process: &'a str,
+    #[serde(flatten)]
+    header: Header<'a>,
     /// When they were counted: RFC 3339, UTC.
     taken_at: String,
     /// As `runtime.NumGoroutine` counts them, when the figures were read last.
@@ -51,8 +51,7 @@ impl<'a> Process<'a> {
     fn of(report: &'a ProcessReport) -> Option<Self> {
         let runtime = report.runtime.as_ref()?;
         Some(Self {
-            pid: report.pid,
-            process: &report.identity.process,
+            header: Header::from(report),
             taken_at: rfc3339(runtime.census.taken_at),
             goroutines: runtime.figures.goroutines,
             system_goroutines: runtime.figures.system_goroutines,

@@ -11,6 +11,7 @@ use std::{
 use goroscope_abi::Kind;
 use serde::Serialize;
 
+use super::process::Header;
 use crate::model::{Count, FamilyMode, FamilyReport, ProcessReport, Refusal, Report, RuntimeFigures, SiteReport, Subject, TargetState};
 
 /// The list as JSON text.
@@ -19,22 +20,14 @@ use crate::model::{Count, FamilyMode, FamilyReport, ProcessReport, Refusal, Repo
 /// Only what `serde_json` returns for values that JSON does not have; there is none in a Report.
 pub fn processes(report: &Report) -> Result<String, serde_json::Error> {
     let mut processes: Vec<_> = report.processes.iter().map(|process| Process::from(process.as_ref())).collect();
-    processes.sort_by_key(|process| process.pid);
+    processes.sort_by_key(|process| process.header.pid);
     serde_json::to_string(&processes)
 }
 
 #[derive(Serialize)]
 struct Process<'a> {
-    pid: u32,
-    process: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    namespace: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pod: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    container: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unit: Option<&'a str>,
+    #[serde(flatten)]
+    header: Header<'a>,
     exe: &'a str,
     go_version: &'a str,
     build_id: &'a str,
@@ -106,12 +99,7 @@ impl<'a> From<&'a ProcessReport> for Process<'a> {
             TargetState::Refused => ("refused", None),
         };
         Self {
-            pid: report.pid,
-            process: &report.identity.process,
-            namespace: report.identity.namespace.as_deref(),
-            pod: report.identity.pod.as_deref(),
-            container: report.identity.container.as_deref(),
-            unit: report.identity.unit.as_deref(),
+            header: Header::from(report),
             exe: &report.exe,
             go_version: &report.go_version,
             build_id: &report.build_id,

@@ -7,5 +7,6 @@ pub mod goroutines;
 pub mod json;
 pub mod otlp;
 pub mod pprof;
+mod process;
 
 pub use self::json::rfc3339;

@@ -49,14 +49,20 @@ pub struct Tracer {
     pub losses: Vec<String>,
 }
 
-/// Loads the kernel side and starts to see processes.
+/// Loads the kernel side and starts to see processes. `entries` are sizes of maps that differ from their own, by name; of the ring buffer
+/// in records.
 ///
 /// # Errors
 /// A missing capability or kernel feature, named with its remedy.
-pub fn load() -> Result<Tracer, LoadError> {
+pub fn load(entries: &[(&'static str, u32)]) -> Result<Tracer, LoadError> {
     raise_memlock();
     let diagnostics = u8::from(tracing::enabled!(tracing::Level::DEBUG)) * 4;
-    let mut ebpf = EbpfLoader::new().override_global("AYA_LOG_LEVEL", &diagnostics, false).load(OBJECT).map_err(LoadError::from)?;
+    let mut loader = EbpfLoader::new();
+    loader.override_global("AYA_LOG_LEVEL", &diagnostics, false);
+    for (map, entries) in entries {
+        loader.map_max_entries(map, if *map == "RECORDS" { records::bytes(*entries) } else { *entries });
+    }
+    let mut ebpf = loader.load(OBJECT).map_err(LoadError::from)?;
     let mut losses: Vec<String> = lacking_ptrace().into_iter().collect();
     let mut sees_processes = true;
     for program in ["process_exec", "process_exit"] {

@@ -56,6 +56,15 @@ impl Records {
     }
 }
 
+/// How large the ring buffer is that has room for so many: a power of two, in whole pages.
+pub(super) fn bytes(records: u32) -> u32 {
+    let record = u32::try_from(size_of::<goroscope_abi::Record>() + HEADER_BYTES).unwrap_or(u32::MAX);
+    records.saturating_mul(record).clamp(4096, 1 << 30).next_power_of_two()
+}
+
+/// What the kernel puts before each record.
+const HEADER_BYTES: usize = 8;
+
 fn decode(bytes: &[u8]) -> Option<Record> {
     let record = goroscope_abi::Record::read_from_bytes(bytes).ok()?;
     let process = ProcessKey { exec_ns: record.exec_ns, tgid: record.tgid, pad: 0 };

@@ -16,7 +16,7 @@ use crate::model::{Probe, Slot, testing};
 
 #[test]
 fn every_program_passes_the_verifier() {
-    let mut tracer = load().unwrap();
+    let mut tracer = load(&[]).unwrap();
     assert_eq!(tracer.losses, Vec::<String>::new());
     assert!(tracer.switch.as_ref().unwrap().is_multi());
 
