@@ -53,7 +53,8 @@ impl<M: Memory> Runtime<M> {
             (Some(at), Some(_)) => sched.u64(at).saturating_add(processors.created),
             _ => ids,
         };
-        // Threads of C that call Go have goroutines with ids, which nobody created: runtime.newproc1 counts itself since 1.26.
+        // For threads of C that may call Go there are structs of threads and goroutines with ids, which nobody created: one always in a
+        // program with cgo. runtime.newproc1 counts itself since 1.26; before that they cannot be told from others.
         let foreign = ids.saturating_sub(created).min(ngsys);
         let histogram = |bytes: &[u8], at: u32| {
             let shape = &layout.time_histogram;
@@ -72,7 +73,7 @@ impl<M: Memory> Runtime<M> {
             created,
             ended: ids.saturating_sub(live),
             gomaxprocs: processors.count,
-            threads: sched.u64(layout.sched.mnext).saturating_sub(sched.u64(layout.sched.nmfreed)),
+            threads: sched.u64(layout.sched.mnext).saturating_sub(sched.u64(layout.sched.nmfreed)).saturating_sub(foreign),
             gc_cycles: memstats.u32(layout.mstats.numgc).into(),
             gc_forced_cycles: memstats.u32(layout.mstats.numforcedgc).into(),
             gc_pauses: pauses,

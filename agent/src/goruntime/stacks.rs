@@ -170,8 +170,18 @@ impl Unwinding<'_> {
         let mut window = Window { memory, start, end, first: bytes, more: Vec::new(), more_start: 0 };
         let stopped = matches!(goroutine.state, GoroutineState::Runnable | GoroutineState::Preempted);
         let mut at = Registers { pc: goroutine.pc.0, sp: goroutine.sp.0, frame: goroutine.bp.0 };
-        let mut sizes = (stopped || goroutine.bp.0 == 0).then_some(sizes);
-        while let Some(caller) = at.caller(&mut window, sizes.as_deref_mut()) {
+        let mut by_sizes = stopped || goroutine.bp.0 == 0;
+        loop {
+            let caller = at.caller(&mut window, by_sizes.then_some(&mut *sizes));
+            // C that calls Go leaves a frame pointer to the thread's stack; frames of Go go on behind it, on this one.
+            let retry = caller.is_none() && !by_sizes;
+            by_sizes |= retry;
+            let caller = if retry { at.caller(&mut window, Some(&mut *sizes)) } else { caller };
+            let Some(mut caller) = caller else { break };
+            // Up to Go 1.19 a switch of stacks leaves the start of a function as its return address: the call cannot be in front of it.
+            if by_sizes && sizes.of(caller.pc.wrapping_sub(1)).is_none() && sizes.of(caller.pc).is_some() {
+                caller.pc = caller.pc.wrapping_add(1);
+            }
             if caller.frame == 0 {
                 // It returns to `runtime.goexit`, which is no call of the goroutine's.
                 self.stack.complete = true;
