@@ -10,8 +10,9 @@ use crate::paths::root;
 use crate::step::{note, output};
 
 /// The documents that commands write, from the root of the repository.
-pub(crate) const DOCUMENTS: [&str; 8] = [
+pub(crate) const DOCUMENTS: [&str; 9] = [
     "docs/exactness.md",
+    "docs/memory.md",
     "docs/real-programs.md",
     "docs/soundness.md",
     "docs/detection.md",

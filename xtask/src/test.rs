@@ -18,9 +18,10 @@ use crate::{build, result, step};
 /// Runs the tests: those of every crate, on this kernel, as root; a test that is skipped fails the run.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Every Go version in every build form must be counted exactly; writes docs/exactness.md.
-    #[arg(long)]
-    matrix: bool,
+    /// Every Go version in every build form must be counted and read exactly (`exactness`, `memory`; both, if none is named); writes
+    /// docs/exactness.md and docs/memory.md.
+    #[arg(long, value_name = "PROOF", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
+    matrix: Option<Matrix>,
     /// Programs that others wrote (Prometheus, etcd, containerd, ...); writes docs/real-programs.md.
     #[arg(long)]
     real: bool,
@@ -38,6 +39,17 @@ pub(crate) struct Args {
     soundness: Option<u64>,
     /// Only tests whose name contains this.
     filter: Option<String>,
+}
+
+/// What is proven in every Go version and build form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Matrix {
+    /// Both.
+    All,
+    /// What the probes count.
+    Exactness,
+    /// What is read from memory.
+    Memory,
 }
 
 /// How many tests ended how.
@@ -77,14 +89,17 @@ pub(crate) fn run(args: &Args, yes: bool) -> Result<()> {
         return crate::cluster::test::everything(filter.as_deref(), *no_build, yes);
     }
     let mut needs = vec![Need::Build, Need::Go, Need::Test];
-    needs.extend(matrix.then_some(Need::Matrix));
+    needs.extend(matrix.map(|_| Need::Matrix));
     needs.extend(real.then_some(Need::Real));
     needs.extend(leaks.map(|_| Need::Matrix));
     needs.extend(soundness.map(|_| Need::Matrix));
     setup::ensure(yes, &needs)?;
     build::kernel_side(std::env::consts::ARCH)?;
-    if *matrix {
-        long(&EXACTNESS, "all", filter.as_deref())?;
+    if let Some(matrix) = matrix {
+        let one = |wanted, proof| if *matrix == Matrix::All || *matrix == wanted { long(proof, "all", filter.as_deref()) } else { Ok(()) };
+        // A failure of the first does not hide the second.
+        let (exactness, memory) = (one(Matrix::Exactness, &EXACTNESS), one(Matrix::Memory, &MEMORY));
+        exactness.and(memory)?;
     }
     if *real {
         long(&REAL_PROGRAMS, "all", filter.as_deref())?;
@@ -95,7 +110,7 @@ pub(crate) fn run(args: &Args, yes: bool) -> Result<()> {
     if let Some(set) = leaks {
         detection::run(*set, filter.as_deref())?;
     }
-    if *matrix || *real || leaks.is_some() || soundness.is_some() {
+    if matrix.is_some() || *real || leaks.is_some() || soundness.is_some() {
         return Ok(());
     }
     let tally = workspace(filter.as_deref())?;
@@ -133,12 +148,25 @@ struct Long {
 
 const EXACTNESS: Long = Long {
     test: "exactness",
-    option: "--matrix",
+    option: "--matrix=exactness",
     variable: "GOROSCOPE_MATRIX",
     document: "docs/exactness.md",
     title: "# Exactness: every Go version in every build form\n\nEach cell is one program that counts what it does itself; `ok` means that the \
             agent's numbers equal the program's, every one of them.",
     rooms: &["ebpf", "agent/gobin/src", "agent/src/plan", "agent/src/tracer", "agent/tests"],
+    render: grid,
+};
+
+const MEMORY: Long = Long {
+    test: "memory",
+    option: "--matrix=memory",
+    variable: "GOROSCOPE_MATRIX",
+    document: "docs/memory.md",
+    title: "# Memory: every Go version in every build form\n\nEach cell is one program that creates, blocks and ends goroutines as a random seed \
+            draws it, and then says what its runtime knows: runtime.NumGoroutine, MemStats, runtime/metrics, the goroutine profile. `ok` means \
+            that what was read of its memory in the same moment is the same: every figure, and of every goroutine what it waits for, the go \
+            statement and all calls, function, file and line, inlined ones included, at depth 400 and after the stack grew too.",
+    rooms: &["agent/gobin", "agent/src/goruntime", "agent/src/profile", "agent/tests"],
     render: grid,
 };
 

@@ -40,7 +40,8 @@ impl Form {
     /// All of them.
     pub const ALL: [Self; 7] = [Self::Plain, Self::Stripped, Self::Pie, Self::PieStripped, Self::Cgo, Self::StaticPie, Self::NoSections];
 
-    fn cgo(self) -> bool {
+    /// Whether C is linked in.
+    pub fn cgo(self) -> bool {
         matches!(self, Self::Cgo | Self::StaticPie)
     }
 

@@ -52,7 +52,7 @@ pub(super) fn missing(needs: &[Need]) -> Vec<Lack> {
             Need::Test => {
                 let promtool = unpacked(&["prometheus"], "promtool judges what the agent serves");
                 // Debian's take no OTLP.
-                let receiver = go_programs(&[&crate::cluster::PROMETHEUS], "receives what the agent exports by OTLP");
+                let receiver = go_programs(&[&cluster::PROMETHEUS], "receives what the agent exports by OTLP");
                 [c_compiler(), go_releases(), promtool, receiver].concat()
             }
             Need::Matrix => [c_compiler(), go_releases()].concat(),

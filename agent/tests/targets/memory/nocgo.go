@@ -1,0 +1,5 @@
+//go:build !cgo_target
+
+package main
+
+func foreign(*rng) {}
