@@ -6,11 +6,16 @@
 #[allow(dead_code, unreachable_pub, reason = "each test is a crate of its own and uses its part")]
 mod common;
 
-use std::fs;
+use std::{
+    fs,
+    os::unix::process::ExitStatusExt as _,
+    process::{Child, Command, Stdio},
+};
 
 use common::{
     agent::Agent,
     build::{Form, NEWEST, build},
+    cgroup::Bounded,
     target::Target,
     wait_for, wait_until,
 };
@@ -39,5 +44,37 @@ fn a_leaking_go_statement_is_named_and_forgotten_with_its_process() {
         assert_eq!(fs::read(folder.join("stacks.pb.gz")).unwrap()[..2], [0x1f, 0x8b], "gzip");
         target.finish();
         wait_until("findings go with their process", || agent.scrape().sum("goroscope_findings", &[]).is_none());
+    }
+}
+
+#[test]
+fn a_leak_that_ends_its_process_is_known_in_the_next() {
+    const SIGKILL: i32 = 9;
+    let executable = build("outgrows", NEWEST, Form::Plain).unwrap_or_else(|error| panic!("{error}"));
+    let program = executable.display().to_string();
+    // Some 16 seconds until the kernel ends it.
+    let limit = 160_u64 << 20;
+    let cgroup = Bounded::new(limit);
+    let start = || -> Child {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(cgroup.arguments(&program)).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
+    };
+    // Of all that runs on the machine only what begins with the same letter.
+    let agent = Agent::start(&["--exclude", "[!o]*"]);
+    for lives in 0..2_u64 {
+        let started = Command::new("date").args(["-u", "+%FT%T"]).output().unwrap().stdout;
+        let mut process = start();
+        let leak = wait_for("the leak is found", || {
+            let found: serde_json::Value = serde_json::from_str(&agent.get("/debug/findings").body).unwrap();
+            let of_process = found.as_array()?.iter().find(|entry| entry["pid"] == process.id())?;
+            let leak = of_process["findings"].as_array()?.iter().find(|leak| leak["memory_limit"].is_object())?;
+            Some(leak.clone())
+        });
+        assert_eq!((&leak["restarts"], &leak["creation_site"]), (&lives.into(), &"outgrows/main.go:13".into()), "{leak}");
+        let before = leak["since"].as_str().unwrap() < String::from_utf8(started).unwrap().trim();
+        assert_eq!(before, lives > 0, "it is there since the first: {leak}");
+        assert_eq!((&leak["memory_limit"]["limit"], &leak["memory_limit"]["limit_bytes"]), (&"cgroup".into(), &limit.into()), "{leak}");
+        assert_eq!(process.wait().unwrap().signal(), Some(SIGKILL), "its memory ends");
+        wait_until("its end is known", || !agent.get("/debug/findings").body.contains(&format!(r#""pid":{},"#, process.id())));
     }
 }

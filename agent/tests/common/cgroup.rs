@@ -38,6 +38,36 @@ impl Drop for Container {
     }
 }
 
+/// A cgroup whose processes the kernel ends when they have more memory than this. Removed when dropped, after they have ended.
+pub struct Bounded(PathBuf);
+
+impl Bounded {
+    /// `bytes` for all of them together.
+    pub fn new(bytes: u64) -> Self {
+        let (parent, file) = match fs::metadata("/sys/fs/cgroup/memory") {
+            Ok(_) => (PathBuf::from("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"),
+            Err(_) => (root(), "memory.max"),
+        };
+        // Version 2 passes controllers on where it is told to.
+        let _ = fs::write(parent.join("cgroup.subtree_control"), "+memory");
+        let directory = parent.join(format!("goroscope-test-{:08x}", rand::rng().next_u32()));
+        fs::create_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+        fs::write(directory.join(file), bytes.to_string()).unwrap_or_else(|error| panic!("{file} in {}: {error}", directory.display()));
+        Self(directory)
+    }
+
+    /// What makes `/bin/sh` run `program` in it.
+    pub fn arguments(&self, program: &str) -> [String; 2] {
+        ["-c".to_owned(), format!("echo $$ > {}/cgroup.procs && exec {program}", self.0.display())]
+    }
+}
+
+impl Drop for Bounded {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
 /// The hierarchy of version 2, or one of version 1.
 fn root() -> PathBuf {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
