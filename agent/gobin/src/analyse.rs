@@ -5,12 +5,14 @@
 use std::ops::Range;
 
 use crate::buildinfo::{self, BuildInfo};
+use crate::calls::{self, Call};
 use crate::disasm::{PROLOGUE_BYTES, classify};
 use crate::elf::{Arch, Elf, check_limit};
 use crate::events::{SCHEDINIT, WANTED};
 use crate::moduledata::{self, ModuledataLocation};
 use crate::notes::{self, BuildIds};
 use crate::pclntab::{self, Candidate, PclntabLocation, Scan, Wanted};
+use crate::source::scan;
 use crate::symbolize::{Frame, Pc, SymbolizeError, Symbolizer};
 use crate::version::{self, GoVersion};
 use crate::{FileOffset, Limits, Prologue, Refusal, RuntimeFacts, RuntimeRefusal, Source, VirtualAddress, globals, recover, runtime};
@@ -251,6 +253,29 @@ impl GoBinary {
     /// It is longer than the limit, or cannot be read.
     pub fn code(&self, source: &dyn Source, function: &Function) -> Result<Vec<u8>, Refusal> {
         code(source, &self.symbolizer.elf, function.entry..function.end, &self.symbolizer.limits)
+    }
+
+    /// Where a function is called by its name, in the order of the code; at most `max` calls. Reads all code of the executable: to be
+    /// asked once.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn calls(&self, source: &dyn Source, function: &Function, max: usize) -> Result<Vec<Call>, Refusal> {
+        const OVERLAP: usize = calls::BEFORE + 8;
+        let mut found: Vec<Call> = Vec::new();
+        for segment in self.symbolizer.elf.segments.iter().filter(|segment| segment.executable) {
+            let region = &segment.region;
+            scan(source, region.offset, region.file_size, OVERLAP as u64, |offset, code| {
+                let skip = if offset == region.offset.0 { 0 } else { calls::BEFORE };
+                let address = region.address.0.saturating_add(offset.saturating_sub(region.offset.0));
+                // Seen twice where chunks overlap.
+                let fresh = calls::find(code, address, skip, function.entry, self.arch);
+                found.extend(fresh.into_iter().filter(|call| found.iter().rev().take(8).all(|known| known != call)).collect::<Vec<_>>());
+                found.truncate(max);
+                Ok((found.len() >= max).then_some(()))
+            })?;
+        }
+        Ok(found)
     }
 
     /// Addresses of data that a function refers to, in the order of its code, with repetitions: how globals are found.

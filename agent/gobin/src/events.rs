@@ -72,7 +72,12 @@ pub const WANTED: &[WantedFunction] = &[
     wanted("time.goFunc", Event::TimerFire),
     // Refers to runtime.buildVersion in every version.
     wanted(SCHEDINIT, Event::Reference),
+    // Whose calls tell where tickers are made.
+    wanted(NEW_TICKER, Event::Reference),
 ];
+
+/// The function that makes every ticker, also those of `time.Tick`.
+pub const NEW_TICKER: &str = "time.NewTicker";
 
 /// The function whose references lead to `runtime.buildVersion`.
 pub(crate) const SCHEDINIT: &str = "runtime.schedinit";

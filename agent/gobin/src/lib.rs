@@ -10,6 +10,7 @@
 
 mod analyse;
 mod buildinfo;
+mod calls;
 mod disasm;
 mod elf;
 mod events;
@@ -31,9 +32,10 @@ mod waits;
 
 pub use analyse::{Function, GoBinary, Linkage, Moduledata, Pclntab, VersionSource, analyse, analyse_for};
 pub use buildinfo::{BuildInfo, Module};
+pub use calls::Call;
 pub use disasm::{PROLOGUE_BYTES, Prologue, StackCheck, StackGuard, classify, return_sites};
 pub use elf::Arch;
-pub use events::{Event, WANTED, WantedFunction};
+pub use events::{Event, NEW_TICKER, WANTED, WantedFunction};
 pub use globals::FUNCTIONS as RUNTIME_FUNCTIONS;
 pub use limits::{LIBRARY_RANGES_MAX, Limits};
 pub use moduledata::ModuledataLocation;

@@ -5,7 +5,8 @@
 //!
 //! **Stuck.** Began while watched, and have been in this wait for longer than twice the longest wait of the group that was seen to
 //! end; three or more, that blocked in three or more of six equal parts of the watch, the youngest in its last third. No timer
-//! is pending that leads to what they wait on, and they did not come along with connections that are still open.
+//! is pending that leads to what they wait on, and they did not come along with connections that are still open. A timer does not count
+//! where one came due, ended no wait on the same object, and more have come to wait there since.
 //!
 //! **Live.** Began while watched, run again and again, and are older than twice the longest life at this `go` statement that ended;
 //! three or more, in four of six parts, growing. Not those that wait for the network, nor the workers of one queue, nor where nobody
@@ -27,15 +28,15 @@ const LIVE_PARTS: usize = 4;
 
 /// How something is spread over the time that is judged.
 #[derive(Clone, Copy, Debug, Default)]
-struct Spread {
-    count: u32,
+pub(super) struct Spread {
+    pub(super) count: u32,
     parts: [u32; PARTS],
-    oldest: Option<Tick>,
+    pub(super) oldest: Option<Tick>,
 }
 
 impl Spread {
     /// `at`, of a stretch of time that began at `start` and is `length` long.
-    fn add(&mut self, at: Tick, start: Tick, length: Tick) {
+    pub(super) fn add(&mut self, at: Tick, start: Tick, length: Tick) {
         self.count += 1;
         let part = u64::from(at.saturating_sub(start)) * PARTS as u64 / u64::from(length.max(1));
         let part = usize::try_from(part).unwrap_or(PARTS).min(PARTS - 1);
@@ -46,7 +47,7 @@ impl Spread {
     }
 
     /// Enough, in enough parts, and still growing: what came to an end, or comes to one, has few in the last third.
-    fn grows(&self, parts: usize) -> bool {
+    pub(super) fn grows(&self, parts: usize) -> bool {
         let used = self.parts.iter().filter(|count| **count > 0).count();
         let recent: u32 = self.parts.iter().skip(PARTS * 2 / 3).sum();
         self.count >= MEMBERS && used >= parts && recent > 0 && recent.saturating_mul(12) >= self.count
@@ -89,19 +90,19 @@ struct SiteSums {
 /// Everything that can be said at `now`, the strongest evidence for each group.
 pub(super) fn judge(watch: &Watch, now: Tick) -> Vec<Suspect> {
     let mut found: HashMap<u32, Suspect> = HashMap::new();
-    let mut start = 0;
-    loop {
+    for start in starts(watch, now) {
         Judgement { watch, now, start }.into(&mut found);
-        let length = now.saturating_sub(start) / 2;
-        let long_enough = watch.settings.shortest_ns.is_some_and(|shortest| u64::from(length) * NS_PER_TICK >= shortest);
-        if !long_enough {
-            break;
-        }
-        start = now.saturating_sub(length);
     }
     let mut suspects: Vec<Suspect> = fold_unknown(found.into_values().collect());
     suspects.sort_by(|a, b| b.evidence.cmp(&a.evidence).then(b.count.cmp(&a.count)).then(a.created_at.cmp(&b.created_at)));
     suspects
+}
+
+/// Where the stretches of time begin that are judged, each up to now: the whole watch, its last half, and so on.
+pub(super) fn starts(watch: &Watch, now: Tick) -> Vec<Tick> {
+    let is_long = |length: Tick| watch.settings.shortest_ns.is_some_and(|shortest| u64::from(length) * NS_PER_TICK >= shortest);
+    let halves = std::iter::successors(Some(now), |length| Some(length / 2)).skip(1).take_while(|length| is_long(*length) && *length > 0);
+    std::iter::once(0).chain(halves.map(|length| now.saturating_sub(length))).collect()
 }
 
 /// Those whose place is not known are counted with others of the same statement and reason.
@@ -189,7 +190,7 @@ impl Judgement<'_> {
         }
         // A timer that is pending ends the wait. Coroutines are in no proof, and no timer wakes them.
         let looked_for_timers = member.proof != 0 || reasons.kind(member.reason) == Some(goroscope_gobin::WaitKind::Coroutine);
-        looked_for_timers && member.deadline == 0
+        looked_for_timers && member.ends_at() == 0
     }
 
     fn add_dead(&self, dead: &mut Dead, member: &Member) {

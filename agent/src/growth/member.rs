@@ -25,6 +25,8 @@ pub(super) struct Member {
     pub(super) dead_last: u16,
     /// The last proof that saw it in this wait; 0: none.
     pub(super) proof: u16,
+    /// The first proof that saw it wait still when a timer that led to what it waits on had come due; 0: none.
+    pub(super) outlived: u16,
     /// Its `go` statement.
     pub(super) site: u16,
     /// `g.trackingSeq`.
@@ -44,11 +46,27 @@ const AT_START: u8 = 1;
 const STACK_KNOWN: u8 = 2;
 const SHARES: u8 = 4;
 const TWO_PROOFS: u8 = 8;
+const DEADLINE_VOID: u8 = 16;
 
 impl Member {
     pub(super) const fn new(at_start: bool, now: Tick, site: u16, group: u32, seq: u8, reason: u8, census: u8) -> Self {
         let flags = if at_start { AT_START } else { 0 };
-        Self { born: now, since: now, deadline: 0, group, dead_since: 0, dead_last: 0, proof: 0, site, seq, reason, census, runs: 0, flags }
+        Self {
+            born: now,
+            since: now,
+            deadline: 0,
+            group,
+            dead_since: 0,
+            dead_last: 0,
+            proof: 0,
+            outlived: 0,
+            site,
+            seq,
+            reason,
+            census,
+            runs: 0,
+            flags,
+        }
     }
 
     /// It was there when the watch began: its age is not known.
@@ -71,6 +89,15 @@ impl Member {
         self.flags & TWO_PROOFS != 0
     }
 
+    /// When a timer will end the wait; 0: there is none, or such timers are known to end no wait on this object.
+    pub(super) const fn ends_at(&self) -> Tick {
+        if self.flags & DEADLINE_VOID != 0 { 0 } else { self.deadline }
+    }
+
+    pub(super) const fn set_deadline_void(&mut self, void: bool) {
+        self.flags = if void { self.flags | DEADLINE_VOID } else { self.flags & !DEADLINE_VOID };
+    }
+
     pub(super) const fn set_stack_known(&mut self) {
         self.flags |= STACK_KNOWN;
     }
@@ -82,8 +109,8 @@ impl Member {
     /// A new wait or run begins: what was known of the old one is void.
     pub(super) fn begin(&mut self, now: Tick, seq: u8, reason: u8, group: u32) {
         (self.since, self.seq, self.reason, self.group) = (now, seq, reason, group);
-        (self.deadline, self.dead_since, self.dead_last, self.proof) = (0, 0, 0, 0);
-        self.flags &= !(STACK_KNOWN | TWO_PROOFS);
+        (self.deadline, self.dead_since, self.dead_last, self.proof, self.outlived) = (0, 0, 0, 0, 0);
+        self.flags &= !(STACK_KNOWN | TWO_PROOFS | DEADLINE_VOID);
     }
 
     /// Proof number `proof` saw it in this wait.

@@ -11,7 +11,9 @@ mod connections;
 mod groups;
 mod judge;
 mod member;
+mod queues;
 mod schedule;
+mod tickers;
 mod trend;
 
 use std::collections::{HashMap, hash_map::Entry};
@@ -20,12 +22,15 @@ use self::{
     connections::Connections,
     groups::Groups,
     member::{Member, RUNS, Reasons, Tick},
+    tickers::Tickers,
 };
 pub use self::{schedule::census_period, trend::MemoryTrend};
-use crate::model::{Goroutine, GoroutineState, Proof, RuntimeAddress, Suspect};
+use crate::model::{Goroutine, GoroutineState, Proof, RuntimeAddress, Suspect, TickerSuspect};
 
 const NS_PER_TICK: u64 = 10_000_000;
 const TICKS_PER_SECOND: Tick = 100;
+/// So many more timers than before are looked at.
+const TIMERS: u64 = 3;
 
 /// What a watch may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +59,9 @@ pub struct Watch {
     groups: Groups,
     reasons: Reasons,
     connections: Connections,
+    tickers: Tickers,
+    /// Timers at the first look, and at the last; none where tickers are not worth a proof.
+    timers: Option<(u64, u64)>,
     /// Followed are those of whose hash this many bits are 0.
     sampling: u32,
     censuses: u64,
@@ -82,6 +90,8 @@ impl Watch {
             groups: Groups::default(),
             reasons: Reasons::default(),
             connections: Connections::default(),
+            tickers: Tickers::default(),
+            timers: None,
             sampling: 0,
             censuses: 0,
             ticks: [0; 3],
@@ -205,11 +215,14 @@ impl Watch {
         let Some(number) = u16::try_from(self.proofs.len() + 1).ok().filter(|number| *number < u16::MAX) else { return };
         self.proofs.push(began);
         self.last_proof = Some((self.since_start(proof.began_ns), proof.ended_ns.saturating_sub(proof.began_ns)));
-        let shared = self.shared_objects(proof);
+        let (shared, slack) = (self.shared_objects(proof), self.slack());
         for (goid, waiter) in &proof.waiters {
             let Some(member) = self.members.get_mut(goid) else { continue };
             if member.seq != waiter.seq || self.reasons.get(member.reason).is_none() || member.since > began {
                 continue;
+            }
+            if member.outlived == 0 && member.deadline != 0 && began > member.deadline.saturating_add(slack) {
+                member.outlived = number;
             }
             let due = waiter.deadline_ns.filter(|due| *due > proof.began_ns);
             let due = due.map_or(0, |due| tick(due.saturating_sub(self.started_ns)).max(1));
@@ -219,6 +232,8 @@ impl Watch {
                 member.set_shares(!waiter.objects.iter().any(alone));
             }
         }
+        self.tickers.proof(number, began, &proof.tickers);
+        queues::void_deadlines(&mut self.members, proof, &self.proofs);
     }
 
     /// No proof was to be had at this time, and it cost so much: the next is due as if there had been one.
@@ -226,16 +241,40 @@ impl Watch {
         self.last_proof = Some((self.since_start(now_ns), cost_ns));
     }
 
-    /// When the next proof is due. `None`: nobody waits who could be stuck and began while watched.
+    /// So many timers are pending in a runtime that keeps forgotten tickers.
+    pub fn timers(&mut self, count: u64) {
+        self.timers = Some((self.timers.map_or(count, |(first, _)| first.min(count)), count));
+    }
+
+    /// Whether so many timers more are pending than there were that tickers may have been forgotten.
+    fn has_more_timers(&self) -> bool {
+        self.tickers.matter() || self.timers.is_some_and(|(first, now)| now >= first.saturating_add(TIMERS))
+    }
+
+    /// When the next proof is due. `None`: nobody waits who could be stuck and began while watched, and the timers became no more.
     #[must_use]
     pub fn next_proof_ns(&self) -> Option<u64> {
-        (self.waiting > 0).then(|| self.started_ns.saturating_add(schedule::next_proof(self.last_proof)))
+        (self.waiting > 0 || self.has_more_timers()).then(|| self.started_ns.saturating_add(schedule::next_proof(self.last_proof)))
     }
 
     /// What can be said now.
     #[must_use]
     pub fn suspects(&self, now_ns: u64) -> Vec<Suspect> {
         judge::judge(self, self.tick(now_ns))
+    }
+
+    /// Which tickers are forgotten, as far as can be said now: of each period those of the longest stretch of time in which they show.
+    #[must_use]
+    pub fn ticker_suspects(&self, now_ns: u64) -> Vec<TickerSuspect> {
+        let now = self.tick(now_ns);
+        let mut suspects: Vec<TickerSuspect> = Vec::new();
+        for start in judge::starts(self, now) {
+            let found = self.tickers.judge(start, now, &self.proofs);
+            suspects
+                .extend(found.into_iter().filter(|new| suspects.iter().all(|known| known.period_ns != new.period_ns)).collect::<Vec<_>>());
+        }
+        suspects.iter_mut().for_each(|suspect| suspect.since_ns = suspect.since_ns.saturating_add(self.started_ns));
+        suspects
     }
 
     /// Goroutines that are followed now.

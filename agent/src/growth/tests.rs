@@ -6,7 +6,7 @@ mod simulation;
 
 use self::simulation::{FOREVER, IO, Life, RECEIVE, SELECT, SLEEP, Stretch, watch};
 use super::{Settings, Watch};
-use crate::model::{Evidence, RuntimeAddress, Suspect};
+use crate::model::{Evidence, Proof, RuntimeAddress, Suspect, Ticker};
 
 const SITE: u64 = 0x1000;
 const PLACE: u64 = 0x2000;
@@ -167,6 +167,27 @@ fn who_came_along_with_a_connection_is_innocent() {
     assert_eq!(found(&[0.3; 30]), 1, "at another time");
 }
 
+/// Waits for good on an object that a timer leads to, again and again.
+fn rearmed(object: u64, born: f64) -> Life {
+    Life::new(SITE, born, vec![Stretch { rearmed: Some(2.0), ..Stretch::wait(FOREVER, RECEIVE, PLACE, object) }])
+}
+
+#[test]
+fn a_timer_that_serves_nobody() {
+    // Five objects, on each of which one more waits every two seconds.
+    let queues = || (0_u64..).zip(every(0.4, 0.5, 45.0)).map(|(index, at)| rearmed(index % 5, at));
+    check_found("a check that arms itself again, and reports to nobody", queues(), 45.0, Evidence::Stuck);
+    let alone = (0_u64..).zip(every(0.4, 0.5, 45.0)).map(|(index, at)| rearmed(index, at));
+    check("sessions that look now and then whether they are over", alone, 45.0, &[]);
+    let ends = queues().map(|mut life| {
+        life.stretches[0].timer = Some(600.0);
+        life
+    });
+    check("another timer will end it", ends, 45.0, &[]);
+    let full = (0..100_u32).map(|index| rearmed(u64::from(index % 5), 1.0 + f64::from(index) * 0.01));
+    check("nobody has come to wait since", full, 45.0, &[]);
+}
+
 #[test]
 fn what_is_said_at_any_time_of_a_watch() {
     // Sessions of ten seconds, one a second: never a leak, whenever it is asked after the first have ended.
@@ -193,4 +214,38 @@ fn a_census_that_was_cut_kills_nobody() {
         if second == 0 { watch.end_census() } else { watch.cut_census() }
     }
     assert_eq!(watch.followed(), 0);
+}
+
+/// Tickers, each with its second of birth, when it is forgotten and when it is stopped: how many are said to be forgotten after a minute
+/// with a proof each three seconds, and how many more each ten seconds.
+fn check_tickers(name: &str, tickers: &[(f64, f64, f64)], expected: Option<(u64, u64)>) {
+    let mut watch = Watch::new(0, Settings::default());
+    for second in (0_u32..=60).step_by(3) {
+        let (now, ns) = (f64::from(second), u64::from(second) * 1_000_000_000);
+        let there = (0_u64..).zip(tickers).filter(|(_, (born, _, stopped))| (*born..*stopped).contains(&now));
+        let told = there.map(|(index, (_, forgotten, _))| Ticker {
+            channel: RuntimeAddress(0x1000 + index * 96),
+            period_ns: 1_000_000_000,
+            unreachable: *forgotten <= now,
+        });
+        watch.proof(&Proof { began_ns: ns, ended_ns: ns, tickers: told.collect(), ..Proof::default() });
+    }
+    let found = watch.ticker_suspects(60_000_000_000);
+    let told = found.first().map(|suspect| (suspect.count, (suspect.slope * 10.0).round() as u64));
+    assert!(told == expected && found.len() <= 1, "{name}: {found:?}");
+}
+
+#[test]
+fn tickers_that_are_forgotten() {
+    let each = |seconds, from, to, forgotten: f64, stopped: f64| -> Vec<(f64, f64, f64)> {
+        every(seconds, from, to).map(|at| (at, at + forgotten, at + stopped)).collect()
+    };
+    check_tickers("one a second, from the second proof on", &each(1.0, 0.5, 60.0, 0.1, FOREVER), Some((57, 10)));
+    check_tickers("used for a while, and forgotten", &each(2.0, 0.5, 60.0, 10.0, FOREVER), Some((24, 4)));
+    check_tickers("used and stopped", &each(1.0, 0.5, 60.0, FOREVER, 20.0), None);
+    check_tickers("used for ever", &each(1.0, 0.5, 60.0, FOREVER, FOREVER), None);
+    check_tickers("called forgotten in single proofs", &each(1.0, 0.5, 60.0, 0.0, 2.9), None);
+    check_tickers("made at once, and forgotten", &each(0.1, 20.0, 24.0, 1.0, FOREVER), None);
+    let dropped: Vec<_> = every(1.0, 0.5, 55.0).map(|at| (at, 56.0, FOREVER)).collect();
+    check_tickers("dropped with their owner", &dropped, None);
 }

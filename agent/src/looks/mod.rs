@@ -34,6 +34,8 @@ const COLLECTORS: usize = 16 << 10;
 const CONNECTIONS_PERIOD: Duration = Duration::from_millis(500);
 /// Connections may take one part in so many of the time.
 const CONNECTIONS_SHARE: u32 = 200;
+/// From this minor version of Go 1 on the runtime forgets tickers that nobody uses.
+const TICKERS_ARE_COLLECTED: u16 = 23;
 /// The last two proofs are at least so far apart, ns: what moves must have a chance to be somewhere else.
 const APART_NS: u64 = 500_000_000;
 
@@ -133,7 +135,10 @@ impl<D: Deadline> Looks<D> {
     /// What can be said as of the last census.
     pub fn findings(&self) -> Vec<Finding> {
         let suspects = self.watch.suspects(self.last_census_ns);
-        let mut findings = symbolize::findings(&suspects, &self.subject.symbolizer, self.subject.load_bias, clock(), SystemTime::now());
+        let (now_ns, now) = (clock(), SystemTime::now());
+        let mut findings = symbolize::findings(&suspects, &self.subject.symbolizer, self.subject.load_bias, now_ns, now);
+        let tickers = self.watch.ticker_suspects(self.last_census_ns);
+        findings.extend(symbolize::ticker_findings(&tickers, &|period_ns| self.subject.ticker_site(period_ns), now_ns, now));
         if !findings.is_empty() {
             let projection = self.project(&suspects);
             findings.iter_mut().for_each(|finding| finding.projection = projection);
@@ -235,10 +240,15 @@ impl<D: Deadline> Looks<D> {
     }
 
     fn memory(&mut self, now: u64) {
-        if now >= self.trend.next_ns()
-            && let Some(bytes) = self.runtime.figures().ok().as_ref().and_then(held)
-        {
+        if now < self.trend.next_ns() {
+            return;
+        }
+        let Ok(figures) = self.runtime.figures() else { return };
+        if let Some(bytes) = held(&figures) {
             self.trend.note(now, bytes);
+        }
+        if let Some(timers) = figures.timers.filter(|_| self.subject.executable.binary.version.minor < TICKERS_ARE_COLLECTED) {
+            self.watch.timers(timers);
         }
     }
 

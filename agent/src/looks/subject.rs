@@ -1,18 +1,24 @@
 //! The process that is looked at. Input nouns: an [`Executable`], what names the process. Output: what its addresses mean for a look. Must
 //! not know what is looked for.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use goroscope_gobin::{Pc, RuntimeFacts};
+use goroscope_gobin::{NEW_TICKER, Pc, RuntimeFacts};
 
 use crate::{
     discovery::Listed,
-    model::{Executable, RuntimeAddress},
+    model::{Executable, RuntimeAddress, Site},
     symbolize::Symbolizer,
 };
 
 /// Start functions of the collector's own goroutines, whose stacks hold rests of others: their first words.
 const COLLECTOR: [&str; 5] = ["runtime.gcBgMark", "runtime.bgsweep", "runtime.bgscavenge", "runtime.forcegchelper", "runtime.gcenable."];
+
+/// Calls of `time.NewTicker` that are told apart: who has more cannot be told one from the other.
+const NEW_TICKERS: usize = 1024;
+
+/// A statement that makes a ticker; none where it cannot be named. And its period, ns, where that is a constant.
+type TickerSite = (Option<Arc<Site>>, Option<u64>);
 
 /// A Go process whose memory can be read.
 #[derive(Debug)]
@@ -27,13 +33,15 @@ pub struct Subject {
     pub load_bias: u64,
     /// Names of its addresses.
     pub symbolizer: Symbolizer,
+    /// Filled when it is first asked for: all code is read for it.
+    ticker_sites: OnceLock<Vec<TickerSite>>,
 }
 
 impl Subject {
     /// A process, of whose executable nothing has been named yet.
     #[must_use]
     pub fn new(listed: Listed, executable: Arc<Executable>, facts: RuntimeFacts, load_bias: u64) -> Self {
-        Self { listed, facts, load_bias, symbolizer: Symbolizer::new(Arc::clone(&executable)), executable }
+        Self { listed, facts, load_bias, symbolizer: Symbolizer::new(Arc::clone(&executable)), executable, ticker_sites: OnceLock::new() }
     }
 
     /// Whether the goroutine that starts there is the collector's own.
@@ -48,5 +56,32 @@ impl Subject {
     pub(super) fn waiting(&self, calls: &[RuntimeAddress]) -> Option<RuntimeAddress> {
         let waits = |call: &&RuntimeAddress| self.symbolizer.waiting(call.to_virtual(self.load_bias)).is_ok_and(|site| site.is_some());
         calls.iter().find(waits).or(calls.first()).copied()
+    }
+
+    /// The statement that makes tickers of this period, if there is one only that can be it; else the function that makes all tickers. A
+    /// ticker does not know who made it.
+    pub(super) fn ticker_site(&self, period_ns: u64) -> Site {
+        let sites = self.ticker_sites.get_or_init(|| self.ticker_sites());
+        let mut candidates = sites.iter().filter(|(_, period)| period.is_none_or(|period| period == period_ns)).map(|(site, _)| site);
+        match (candidates.next(), candidates.next()) {
+            (Some(Some(site)), None) => (**site).clone(),
+            _ => self.new_ticker(),
+        }
+    }
+
+    fn ticker_sites(&self) -> Vec<TickerSite> {
+        let binary = &self.executable.binary;
+        let Some(calls) = binary.find(NEW_TICKER).and_then(|function| binary.calls(&*self.executable, function, NEW_TICKERS).ok()) else {
+            return Vec::new();
+        };
+        calls.iter().map(|call| (self.symbolizer.waiting(call.returns_to).ok().flatten(), call.constant)).collect()
+    }
+
+    fn new_ticker(&self) -> Site {
+        let binary = &self.executable.binary;
+        let entry = binary.find(NEW_TICKER).and_then(|function| binary.frames(&*self.executable, Pc::Exact(function.entry)).ok());
+        let frame = entry.and_then(|frames| frames.into_iter().next_back());
+        let (file, line) = frame.map_or_else(|| ("?".to_owned(), 0), |frame| (frame.file, frame.line));
+        Site { function: NEW_TICKER.to_owned(), file, line }
     }
 }

@@ -72,6 +72,21 @@ pub struct Suspect {
     pub one_in: u64,
 }
 
+/// Tickers of one period that nobody stops.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TickerSuspect {
+    /// Time between two ticks, ns.
+    pub period_ns: u64,
+    /// Tickers that nothing leads to.
+    pub count: u64,
+    /// How many more they become in a second.
+    pub slope: f64,
+    /// When the first that was seen to begin did: CLOCK_MONOTONIC, ns.
+    pub since_ns: u64,
+    /// How long was watched, ns.
+    pub watched_ns: u64,
+}
+
 /// A leak as people read it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {

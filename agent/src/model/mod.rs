@@ -23,13 +23,13 @@ pub use census::{CensusReport, GoroutineGroup};
 pub use executable::{Executable, ExecutableId, Inode};
 pub use features::{Feature, Features};
 pub use figures::RuntimeFigures;
-pub use finding::{Evidence, Finding, FindingKind, LimitKind, MemoryLimit, Projection, Suspect};
+pub use finding::{Evidence, Finding, FindingKind, LimitKind, MemoryLimit, Projection, Suspect, TickerSuspect};
 pub use goroutine::{Goroutine, GoroutineState, Stack};
 pub use histogram::Histogram;
 pub use memory::{Memory, MemoryError, Read};
 pub use plan::{Probe, ProbePlan, Refusal, Subject};
 pub use pod::{Container, Place, Pod, PodEvent, Workload};
-pub use proof::{Proof, Waiter};
+pub use proof::{Proof, Ticker, Waiter};
 pub use report::{
     AgentReport, Count, FamilyMode, FamilyReport, GroupReport, Info, KubernetesReport, ProcessReport, Report, RuntimeCounters,
     RuntimeGauges, RuntimeReading, Since, SiteReport, Sites, TargetState,

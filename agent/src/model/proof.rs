@@ -14,8 +14,21 @@ pub struct Proof {
     /// Goroutines that waited, without having run, from before the copy until after it, by goid. Those of whose wait nothing is
     /// understood are not here: they count as live.
     pub waiters: HashMap<u64, Waiter>,
+    /// Tickers that are neither stopped nor waited for; none from Go 1.23 on, whose runtime forgets them by itself.
+    pub tickers: Vec<Ticker>,
     /// Bytes of the target that were read.
     pub bytes_read: u64,
+}
+
+/// A `time.Ticker` that goes on ticking, whether anybody listens or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticker {
+    /// Its channel: what names it as long as it ticks.
+    pub channel: RuntimeAddress,
+    /// Time between two ticks, ns.
+    pub period_ns: u64,
+    /// Nothing leads to it but the runtime's list of timers, not even goroutines that never run again.
+    pub unreachable: bool,
 }
 
 /// One goroutine that waits.
@@ -27,6 +40,8 @@ pub struct Waiter {
     pub unreachable: bool,
     /// When the earliest one-shot timer is due that leads to what it waits on: CLOCK_MONOTONIC, ns.
     pub deadline_ns: Option<u64>,
+    /// The same of the latest: there may be several.
+    pub last_deadline_ns: Option<u64>,
     /// What it waits on: channels, the address of a semaphore, a notifyList. At most [`Waiter::OBJECTS`].
     pub objects: Vec<RuntimeAddress>,
 }

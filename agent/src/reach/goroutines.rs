@@ -52,6 +52,7 @@ pub(super) struct Candidate {
     pub(super) confirmed: bool,
     /// When the earliest timer is due that leads to what it waits on, ns.
     pub(super) deadline_ns: Option<u64>,
+    pub(super) last_deadline_ns: Option<u64>,
 }
 
 impl Seen {

@@ -135,6 +135,14 @@ impl Mark {
         Some((from, to, span.has(flag::WATCHED), open))
     }
 
+    /// Whether the object that `word` points into is reached; what is no object is.
+    pub(super) fn is_reached(&self, word: u64) -> bool {
+        let found = self.pages.find(word).and_then(|index| self.spans.get(index));
+        found
+            .and_then(|span| Some(place(span, span.object(word)?)))
+            .is_none_or(|(at, bit)| self.reached.get(at).is_none_or(|reached| reached & bit != 0))
+    }
+
     /// Watched objects that were reached since the last call, by their first byte.
     pub(super) fn take_woken(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.woken)

@@ -27,6 +27,7 @@ mod roots;
 mod source;
 mod spans;
 mod specials;
+mod tickers;
 mod timers;
 mod waits;
 
@@ -40,8 +41,9 @@ use self::mark::Mark;
 use self::roots::{Roots, Variables};
 use self::source::Source;
 use self::spans::Spans;
+use self::tickers::Ticking;
 use self::waits::{Link, Queues};
-use crate::model::{Goroutine, Memory, MemoryError, Proof, RuntimeAddress, Waiter};
+use crate::model::{Goroutine, Memory, MemoryError, Proof, RuntimeAddress, Ticker, Waiter};
 
 /// Data up to this size is looked at a second time, after the heap: a pointer may have moved into it.
 const TWICE: u64 = 16 << 20;
@@ -72,6 +74,8 @@ struct Run<'a> {
     watched: Vec<(u64, usize)>,
     mark: Mark,
     roots: Roots<'a>,
+    /// Sorted by timer.
+    tickers: Vec<Ticking>,
     sudog: u32,
     /// [`Limits::memory`].
     memory: u64,
@@ -174,7 +178,7 @@ impl<'a> Run<'a> {
         watched.sort_unstable();
         let sudog = roots.layout.sudog.size;
         let mark = Mark::new(spans, slots.into_iter(), limits)?;
-        Ok(Self { source, before, candidates, links, watched, mark, roots, sudog, memory: limits.memory })
+        Ok(Self { source, before, candidates, links, watched, mark, roots, tickers: Vec::new(), sudog, memory: limits.memory })
     }
 
     /// Closes what is the runtime's own, and the queue entries of candidates.
@@ -191,14 +195,13 @@ impl<'a> Run<'a> {
     /// Marks from what is not in doubt. Bytes of data.
     fn begin(&mut self, specials: Vec<(u64, u64)>, minor: u16) -> Result<u64, NoProof> {
         let timers = timers::read(&mut self.source, &self.roots, self.memory)?;
+        self.tickers = tickers::read(&mut self.source, &self.mark, &timers, &self.roots.layout.timer)?;
         if !self.watched.is_empty() {
             let due = timers::due(&mut self.source, &timers, &self.roots.layout.timer)?;
             self.follow(&due)?;
         }
         let data = self.roots.mark_data(&mut self.mark);
-        for timer in &timers {
-            self.mark.word(*timer);
-        }
+        self.timers(&timers);
         specials::mark(&mut self.source, &mut self.mark, specials, &self.roots.layout.special, minor)?;
         let mut next = self.candidates.iter().map(|candidate| candidate.seen).peekable();
         let mut pushed = 0;
@@ -253,15 +256,17 @@ impl<'a> Run<'a> {
             if woken.is_empty() {
                 return Ok(());
             }
-            for object in woken {
-                let from = self.watched.partition_point(|(at, _)| *at < object);
-                let waiters: Vec<usize> =
-                    self.watched.iter().skip(from).take_while(|(at, _)| *at == object).map(|(_, number)| *number).collect();
-                for number in waiters {
-                    if self.candidates.get(number).is_some_and(|candidate| !candidate.live) {
-                        self.wake(number);
-                    }
-                }
+            woken.into_iter().for_each(|object| self.wake_waiters(object));
+        }
+    }
+
+    /// Those who wait on the object that begins there can run after all.
+    fn wake_waiters(&mut self, object: u64) {
+        let from = self.watched.partition_point(|(at, _)| *at < object);
+        let waiters: Vec<usize> = self.watched.iter().skip(from).take_while(|(at, _)| *at == object).map(|(_, number)| *number).collect();
+        for number in waiters {
+            if self.candidates.get(number).is_some_and(|candidate| !candidate.live) {
+                self.wake(number);
             }
         }
     }
@@ -274,6 +279,7 @@ impl<'a> Run<'a> {
             for (_, number) in watched.iter().skip(from).take_while(|(at, _)| *at == object) {
                 if let Some(candidate) = candidates.get_mut(*number) {
                     candidate.deadline_ns = Some(candidate.deadline_ns.map_or(when_ns, |before| before.min(when_ns)));
+                    candidate.last_deadline_ns = candidate.last_deadline_ns.max(Some(when_ns));
                 }
             }
         })
@@ -322,13 +328,45 @@ impl<'a> Run<'a> {
         if data <= TWICE {
             self.roots.mark_data(&mut self.mark);
         }
-        for timer in timers::read(&mut self.source, &self.roots, self.memory)? {
-            self.mark.word(timer);
-        }
+        let timers = timers::read(&mut self.source, &self.roots, self.memory)?;
+        self.timers(&timers);
         self.drain()
     }
 
-    fn proof(self) -> Result<Proof, NoProof> {
+    /// Whatever a timer leads to; a ticker leads to those who wait for it.
+    fn timers(&mut self, timers: &[u64]) {
+        for timer in timers {
+            let found = self.tickers.binary_search_by_key(timer, |ticker| ticker.timer).ok();
+            match found.and_then(|found| self.tickers.get(found)).copied() {
+                Some(ticker) => self.wake_waiters(ticker.channel),
+                None => self.mark.word(*timer),
+            }
+        }
+    }
+
+    /// Which tickers tick for nobody. Those who never run again may have been its users: theirs is another leak.
+    fn tickers(&mut self) -> Result<Vec<Ticker>, NoProof> {
+        if self.tickers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let dead: Vec<Seen> = (self.candidates.iter().filter(|candidate| !candidate.live))
+            .filter_map(|candidate| self.before.all.get(candidate.seen).copied())
+            .collect();
+        dead.iter().for_each(|seen| self.push(seen));
+        for link in &self.links {
+            self.mark.word(link.object);
+        }
+        self.mark.drain(&mut self.source)?;
+        let told = self.tickers.iter().map(|ticker| Ticker {
+            channel: RuntimeAddress(ticker.channel),
+            period_ns: ticker.period,
+            unreachable: !self.mark.is_reached(ticker.channel),
+        });
+        Ok(told.collect())
+    }
+
+    fn proof(mut self) -> Result<Proof, NoProof> {
+        let tickers = self.tickers()?;
         let mut waiters = HashMap::with_capacity(self.candidates.len());
         for candidate in self.candidates.iter().filter(|candidate| candidate.confirmed) {
             let Some(seen) = self.before.all.get(candidate.seen) else { continue };
@@ -337,10 +375,16 @@ impl<'a> Run<'a> {
             objects.dedup();
             objects.truncate(Waiter::OBJECTS);
             objects.shrink_to_fit();
-            let waiter = Waiter { seq: seen.seq, unreachable: !candidate.live, deadline_ns: candidate.deadline_ns, objects };
+            let waiter = Waiter {
+                seq: seen.seq,
+                unreachable: !candidate.live,
+                deadline_ns: candidate.deadline_ns,
+                last_deadline_ns: candidate.last_deadline_ns,
+                objects,
+            };
             waiters.insert(seen.goid, waiter);
         }
-        Ok(Proof { began_ns: self.source.began_ns(), ended_ns: self.source.time()?, waiters, bytes_read: self.source.bytes() })
+        Ok(Proof { began_ns: self.source.began_ns(), ended_ns: self.source.time()?, waiters, tickers, bytes_read: self.source.bytes() })
     }
 }
 

@@ -16,7 +16,7 @@ const TIMERS: u64 = 1 << 26;
 /// Timers whose time is kept.
 const KEPT: usize = 1 << 20;
 /// Timers, or objects, that are read together.
-const TOGETHER: usize = 512;
+pub(super) const TOGETHER: usize = 512;
 /// Steps from what a timer holds: closure, context (Go 1.20 has two parts), its children, one bucket, one child.
 const STEPS: usize = 5;
 /// Objects that one timer is followed to, and the bytes of each that are looked at.
@@ -25,7 +25,7 @@ const OBJECT: u64 = 1024;
 /// Objects that all timers are followed to.
 const ALL_OBJECTS: usize = 1 << 18;
 /// Before Go 1.23, `timer.status` of a timer that was stopped, or will be due at another time.
-const STOPPED: std::ops::RangeInclusive<u32> = 3..=5;
+pub(super) const STOPPED: std::ops::RangeInclusive<u32> = 3..=5;
 const MOVED: std::ops::RangeInclusive<u32> = 7..=8;
 /// From Go 1.23 on, the bit of `timer.state` of a timer that was stopped.
 const ZOMBIE: u8 = 4;

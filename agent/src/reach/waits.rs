@@ -102,7 +102,14 @@ pub(super) fn resolve(
     for (number, (index, kind)) in asking.iter().enumerate() {
         let to = from + links.iter().skip(from).take_while(|link| usize::try_from(link.candidate).is_ok_and(|of| of == number)).count();
         if to > from || *kind == WaitKind::Forever {
-            candidates.push(Candidate { seen: *index, links: (from, to), live: false, confirmed: false, deadline_ns: None });
+            candidates.push(Candidate {
+                seen: *index,
+                links: (from, to),
+                live: false,
+                confirmed: false,
+                deadline_ns: None,
+                last_deadline_ns: None,
+            });
         }
         for link in links.iter_mut().take(to).skip(from) {
             link.candidate = u32::try_from(candidates.len() - 1).unwrap_or(u32::MAX);

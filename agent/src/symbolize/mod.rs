@@ -12,7 +12,7 @@ use std::{
 
 use goroscope_gobin::{Frame, Pc, Refusal, SymbolizeError, VirtualAddress, is_library_function, passes_waits_on};
 
-pub use self::findings::findings;
+pub use self::findings::{findings, ticker_findings};
 use crate::model::{Executable, Site};
 
 /// Sites remembered for one executable: large programs have some thousands in use. Some 200 bytes each.

@@ -18,7 +18,11 @@ const ROOMS: [&str; 6] =
     ["agent/src/goruntime", "agent/src/reach", "agent/src/growth", "agent/src/commands", "agent/tests/leaks", "agent/tests/leaks.rs"];
 const TITLE: &str = "# Leak detection: what is found, and what is not accused\n\n\
     `goroscope check` watches each program from its start. A group is the goroutines of one leaking `go` statement, as the Go runtime's\n\
-    own dump counts them at the end; groups of 5 or more must be found, at their line. A Finding at any other line is a false alarm.";
+    own dump counts them at the end; groups of 5 or more must be found, at their line. A Finding at any other line is a false alarm.\n\n\
+    Tickers that nobody stops are a Finding of their own (`ticker`; `agent/tests/tickers.rs`): up to Go 1.22, where nothing but the\n\
+    runtime's list of timers leads to them. From Go 1.23 on the runtime forgets those by itself, and one that somebody waits for is\n\
+    the leak of a goroutine. A ticker does not know who made it: the Finding names the call of `time.NewTicker` if only one can be it\n\
+    by its period, else `time.NewTicker` itself.";
 
 /// What is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -23,6 +23,8 @@ pub(super) struct Stretch {
     pub(super) unreachable: Option<f64>,
     /// A timer that leads there is due then, in seconds after the start of the stretch.
     pub(super) timer: Option<f64>,
+    /// A timer that leads there is due at each multiple of so many seconds, again and again.
+    pub(super) rearmed: Option<f64>,
 }
 
 /// `chan receive` of Go 1.27.
@@ -34,7 +36,7 @@ pub(super) const FOREVER: f64 = 1e9;
 
 impl Stretch {
     pub(super) const fn wait(seconds: f64, reason: u8, place: u64, object: u64) -> Self {
-        Self { seconds, reason, place, object, unreachable: None, timer: None }
+        Self { seconds, reason, place, object, unreachable: None, timer: None, rearmed: None }
     }
 
     pub(super) const fn run(seconds: f64) -> Self {
@@ -135,13 +137,16 @@ fn prove(watch: &mut Watch, lives: &[Life], now: f64) {
         if !matches!(stretch.reason, RECEIVE | SELECT) {
             continue;
         }
+        let next = stretch.rearmed.map(|every| ns(((now / every).floor() + 1.0) * every));
+        let once = stretch.timer.map(|after| ns(begin + after));
         let waiter = Waiter {
             seq: (index % 256) as u8,
             unreachable: stretch.unreachable.is_some_and(|after| now >= begin + after),
-            deadline_ns: stretch.timer.map(|after| ns(begin + after)),
+            deadline_ns: next.into_iter().chain(once).min(),
+            last_deadline_ns: next.max(once),
             objects: vec![RuntimeAddress(stretch.object)],
         };
         waiters.insert(goid, waiter);
     }
-    watch.proof(&Proof { began_ns: ns(now), ended_ns: ns(now) + 1_000_000, waiters, bytes_read: 0 });
+    watch.proof(&Proof { began_ns: ns(now), ended_ns: ns(now) + 1_000_000, waiters, tickers: Vec::new(), bytes_read: 0 });
 }
