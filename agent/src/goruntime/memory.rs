@@ -4,7 +4,14 @@
 
 #![expect(unsafe_code, reason = "process_vm_readv has no safe wrapper in a well-kept crate")]
 
-use std::{fs::File, io, iter, ops::Range, os::unix::fs::FileExt as _};
+use std::{
+    fs::{self, File},
+    io, iter,
+    ops::Range,
+    os::unix::fs::FileExt as _,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
 
 use crate::model::{Memory, MemoryError, Read, RuntimeAddress};
 
@@ -16,19 +23,25 @@ const PRESENT: u64 = 3 << 62;
 const ENTRIES: u64 = 32 << 10;
 /// More than the address space of a process has.
 const PAGES_MAX: u64 = 1 << 36;
+/// Pages that move_pages is asked for at once.
+const ASKED: usize = 4096;
+/// How long it is believed that nothing is swapped out.
+const UNSWAPPED: Duration = Duration::from_millis(50);
 
 /// The memory of one process.
 #[derive(Debug)]
 pub struct ProcessMemory {
     pid: i32,
     page: u64,
+    /// Set once pagemap could not be opened, with when nothing was found to be swapped out.
+    hidden: Mutex<Option<Instant>>,
 }
 
 impl ProcessMemory {
     /// Of the process with this pid.
     #[must_use]
     pub fn new(pid: u32) -> Self {
-        Self { pid: pid.cast_signed(), page: rustix::param::page_size() as u64 }
+        Self { pid: pid.cast_signed(), page: rustix::param::page_size() as u64, hidden: Mutex::new(None) }
     }
 
     /// Fills the buffers in order; how many bytes were filled.
@@ -47,6 +60,73 @@ impl ProcessMemory {
         let filled =
             unsafe { libc::process_vm_readv(self.pid, local.as_ptr(), local.len() as u64, remote.as_ptr(), remote.len() as u64, 0) };
         usize::try_from(filled).map_err(|_| error(&io::Error::last_os_error()))
+    }
+}
+
+impl ProcessMemory {
+    /// Pages that are there, where pagemap is its owner's alone: mode 0400 asks for the same user or CAP_DAC_READ_SEARCH.
+    ///
+    /// move_pages tells it to who may trace the process. What has been swapped out looks to it as if it had never been: then there
+    /// is no answer. Where a seccomp profile forbids it (that of containers does), everything counts as there: what was never touched
+    /// reads as zeros, for which the kernel maps its one page of zeros, which nobody is charged for.
+    fn present_hidden(&self, range: Range<RuntimeAddress>) -> Result<Vec<Range<RuntimeAddress>>, MemoryError> {
+        self.unswapped()?;
+        let (first, end) = (range.start.0 / self.page, range.end.0.div_ceil(self.page).min(PAGES_MAX));
+        let mut found: Vec<Range<RuntimeAddress>> = Vec::new();
+        let mut page = first;
+        while page < end {
+            let count = usize::try_from(end - page).unwrap_or(ASKED).min(ASKED);
+            let addresses: Vec<u64> = (page..).take(count).map(|page| page * self.page).collect();
+            let statuses = match self.statuses(&addresses) {
+                Ok(statuses) => statuses,
+                Err(failed) if matches!(failed.raw_os_error(), Some(libc::EPERM | libc::EACCES | libc::ENOSYS)) => return Ok(vec![range]),
+                Err(failed) => return Err(error(&failed)),
+            };
+            for (start, _) in addresses.iter().zip(&statuses).filter(|(_, status)| **status >= 0) {
+                extend(&mut found, *start, self.page, &range);
+            }
+            page += count as u64;
+        }
+        Ok(found)
+    }
+
+    /// The NUMA node of each page, or a negative error where there is none.
+    fn statuses(&self, addresses: &[u64]) -> io::Result<Vec<libc::c_int>> {
+        let mut statuses = vec![-libc::ENOENT; addresses.len()];
+        let (pages, nodes) = (addresses.as_ptr(), std::ptr::null::<libc::c_int>());
+        // SAFETY: without nodes the call moves nothing: it reads as many addresses, and writes as many statuses, as it is told.
+        let done = unsafe { libc::syscall(libc::SYS_move_pages, self.pid, addresses.len(), pages, nodes, statuses.as_mut_ptr(), 0) };
+        if done < 0 { Err(io::Error::last_os_error()) } else { Ok(statuses) }
+    }
+
+    /// That no page of the process is swapped out, as of a moment ago.
+    fn unswapped(&self) -> Result<(), MemoryError> {
+        let mut asked = self.hidden.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if asked.is_some_and(|asked| asked.elapsed() < UNSWAPPED) {
+            return Ok(());
+        }
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).map_err(|failed| error(&failed))?;
+        let swapped = status.lines().find_map(|line| line.strip_prefix("VmSwap:"));
+        // A kernel without swap does not have the line.
+        if swapped.is_some_and(|swapped| swapped.split_whitespace().next() != Some("0")) {
+            return Err(MemoryError::NotPermitted);
+        }
+        *asked = Some(Instant::now());
+        Ok(())
+    }
+
+    fn is_hidden(&self) -> bool {
+        self.hidden.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_some()
+    }
+}
+
+/// Adds a page to ranges that are in order, as far as it is in `within`.
+fn extend(found: &mut Vec<Range<RuntimeAddress>>, page: u64, size: u64, within: &Range<RuntimeAddress>) {
+    let start = RuntimeAddress(page).max(within.start);
+    let stop = RuntimeAddress(page + size).min(within.end);
+    match found.last_mut() {
+        Some(last) if last.end == start => last.end = stop,
+        _ => found.extend(iter::once(start..stop)),
     }
 }
 
@@ -84,7 +164,13 @@ impl Memory for ProcessMemory {
     }
 
     fn present(&self, range: Range<RuntimeAddress>) -> Result<Vec<Range<RuntimeAddress>>, MemoryError> {
-        let map = File::open(format!("/proc/{}/pagemap", self.pid)).map_err(|failed| error(&failed))?;
+        if self.is_hidden() {
+            return self.present_hidden(range);
+        }
+        let map = match File::open(format!("/proc/{}/pagemap", self.pid)) {
+            Err(failed) if failed.kind() == io::ErrorKind::PermissionDenied => return self.present_hidden(range),
+            opened => opened.map_err(|failed| error(&failed))?,
+        };
         let (mut page, end) = (range.start.0 / self.page, range.end.0.div_ceil(self.page).min(PAGES_MAX));
         let mut found: Vec<Range<RuntimeAddress>> = Vec::new();
         let mut bytes = vec![0; usize::try_from(8 * ENTRIES.min(end.saturating_sub(page))).unwrap_or(0)];
@@ -101,12 +187,7 @@ impl Memory for ProcessMemory {
                 if u64::from_le_bytes(*entry) & PRESENT == 0 {
                     continue;
                 }
-                let start = RuntimeAddress(page * self.page).max(range.start);
-                let stop = RuntimeAddress((page + 1) * self.page).min(range.end);
-                match found.last_mut() {
-                    Some(last) if last.end == start => last.end = stop,
-                    _ => found.extend(iter::once(start..stop)),
-                }
+                extend(&mut found, page * self.page, self.page, &range);
             }
             page += entries.len() as u64;
         }
@@ -182,10 +263,14 @@ mod tests {
         bytes.spare_capacity_mut()[touched].write(1);
         let there = RuntimeAddress(start + 5 * page as u64)..RuntimeAddress(start + 6 * page as u64);
         // Huge pages would make more of it present than one: what was touched is there in any case.
-        let present = own().present(range).unwrap();
+        let present = own().present(range.clone()).unwrap();
         assert!(present.iter().any(|range| range.start <= there.start && there.end <= range.end), "{present:?}");
         let inside = RuntimeAddress(there.start.0 + 8)..RuntimeAddress(there.start.0 + 16);
-        assert_eq!(own().present(inside.clone()), Ok(vec![inside]));
+        assert_eq!(own().present(inside.clone()), Ok(vec![inside.clone()]));
+        // Without pagemap the same is told.
+        assert_eq!(own().present_hidden(range), Ok(present));
+        assert_eq!(own().present_hidden(inside.clone()), Ok(vec![inside]));
+        assert_eq!(ProcessMemory::new(u32::MAX >> 2).present_hidden(there.clone()), Err(MemoryError::Gone));
         assert_eq!(ProcessMemory::new(u32::MAX >> 2).present(there), Err(MemoryError::Gone));
     }
 }
