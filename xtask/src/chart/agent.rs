@@ -12,9 +12,6 @@ use crate::paths::{root, target};
 use crate::setup::cargo;
 use crate::step::{self, output};
 
-/// Keys of the agent that the chart is ahead of.
-const AWAITED: [&str; 6] = ["tls-cert", "tls-key", "tls-client-ca", "auth", "auth-token-file", "debug-socket"];
-
 /// Builds the agent of this tree; the kernel side must be there.
 ///
 /// # Errors
@@ -36,8 +33,7 @@ pub(super) fn takes(scenario: &Scenario) -> Result<()> {
     let file = scratch()?.join(format!("{}-goroscope.yaml", scenario.name));
     let config = objects.iter().find_map(|object| object.pointer("/data/goroscope.yaml")?.as_str());
     let program = target().join("debug/goroscope");
-    let awaited = awaited(&output(Command::new(&program).args(["run", "--help"]))?);
-    fs::write(&file, without(config.context("no ConfigMap holds goroscope.yaml")?, &awaited))?;
+    fs::write(&file, config.context("no ConfigMap holds goroscope.yaml")?)?;
     let mut agent = Command::new(program);
     agent.env_clear();
     for argument in list(container, "args").filter_map(Value::as_str) {
@@ -48,45 +44,12 @@ pub(super) fn takes(scenario: &Scenario) -> Result<()> {
     }
     for variable in list(container, "env") {
         let name = variable.get("name").and_then(Value::as_str).context("a variable has a name")?;
-        if !awaited.iter().any(|key| name == format!("GOROSCOPE_{}", key.replace('-', "_").to_ascii_uppercase())) {
-            let elsewhere = if variable.pointer("/valueFrom/secretKeyRef").is_some() { "Authorization=secret" } else { "node-1" };
-            agent.env(name, variable.get("value").and_then(Value::as_str).unwrap_or(elsewhere));
-        }
+        let elsewhere = if variable.pointer("/valueFrom/secretKeyRef").is_some() { "Authorization=secret" } else { "node-1" };
+        agent.env(name, variable.get("value").and_then(Value::as_str).unwrap_or(elsewhere));
     }
     output(agent.arg("--check-config")).map(drop)
 }
 
 fn list<'a>(container: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     container.get(key).and_then(Value::as_array).into_iter().flatten()
-}
-
-/// Keys that the chart has and the agent does not have yet, by what its help says: they are not judged.
-fn awaited(help: &str) -> Vec<&'static str> {
-    AWAITED.into_iter().filter(|key| !help.contains(&format!("--{key} "))).collect()
-}
-
-/// The lines of `config` but those of `keys`.
-fn without(config: &str, keys: &[&str]) -> String {
-    let mut skip = false;
-    let mut kept = String::new();
-    for line in config.lines() {
-        if !line.starts_with([' ', '-']) {
-            skip = line.split_once(':').is_some_and(|(key, _)| keys.contains(&key));
-        }
-        if !skip {
-            kept.push_str(line);
-            kept.push('\n');
-        }
-    }
-    kept
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_goes_with_its_list() {
-        assert_eq!(without("a: 1\nnamespace:\n- x\n- y\nb: 2\n", &["namespace"]), "a: 1\nb: 2\n");
-    }
 }
