@@ -25,6 +25,7 @@ pub mod model;
 pub mod observer;
 pub mod otlp;
 pub mod plan;
+pub mod post;
 pub mod profile;
 pub mod reach;
 pub mod snapshots;

@@ -20,11 +20,13 @@ use tokio::sync::watch;
 
 use self::{alertmanager::Courier, client::Client};
 pub use self::{
-    client::ClientError,
     events::{Note, RecordError, Recorded, Recorder, Recording},
     leak::{Leak, leaks},
 };
-use crate::model::{Report, Tally};
+use crate::{
+    model::{Report, Tally},
+    post::ClientError,
+};
 
 /// Why a post to an Alertmanager, or an alert in it, failed.
 const POST_FAILURES: &[&str] = &["unreachable", "timeout", "unavailable", "rejected", "too_many"];

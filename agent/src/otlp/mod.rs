@@ -19,12 +19,11 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-pub use self::client::ClientError;
 use self::{
     backoff::Backoff,
     client::{Client, Outcome},
 };
-use crate::model::Tally;
+use crate::{model::Tally, post::ClientError};
 
 /// Exports that wait behind the one that is being sent.
 const WAITING: usize = 4;
