@@ -9,14 +9,14 @@
 #[allow(dead_code, unreachable_pub, reason = "each test is a crate of its own and uses its part")]
 mod common;
 
-use std::{collections::BTreeMap, env, fmt::Write as _, fs, path::Path};
+use std::{collections::BTreeMap, fs};
 
 use common::{
     agent::Agent,
-    build::{Form, VERSIONS, build, sources},
+    build::{Form, build, sources},
+    matrix::{Verdict, chosen, judge, seed},
     target::{Counts, TOTALS, Target},
 };
-use serde_json::json;
 
 /// What runs by default: every version, every form at least twice.
 const SPREAD: [(&str, &[Form]); 9] = [
@@ -44,33 +44,17 @@ struct Cell {
 
 #[test]
 fn the_agent_counts_what_the_programs_count() {
-    let mut cells: Vec<Cell> = chosen().into_iter().map(|(version, form)| Cell::new(version, form)).collect();
+    let mut cells: Vec<Cell> = chosen(&SPREAD).into_iter().map(|(version, form)| Cell::new(version, form)).collect();
     let pids: Vec<u32> = cells.iter().filter_map(|cell| Some(cell.target.as_ref().ok()?.pid)).collect();
     let agent = Agent::exact(&pids);
-    let seed: u64 = env::var("GOROSCOPE_SEED").ok().map_or_else(rand::random, |seed| seed.parse().expect("GOROSCOPE_SEED is a number"));
-    println!("seed {seed}");
+    let seed = seed();
     for (index, cell) in cells.iter_mut().enumerate() {
         cell.run(&agent, seed.wrapping_add(index as u64 * 1000));
     }
 
     let mismatch = agent.scrape_anew().sum("goroscope_agent_creation_mismatch_total", &[]);
     assert_eq!(mismatch, Some(0), "memory and probes do not agree\n{}", agent.log());
-    let table = table(&cells);
-    println!("{table}");
-    if let Some(path) = env::var_os("GOROSCOPE_RESULT_FILE") {
-        let lines: String = cells.iter().map(|cell| format!("{}\n", cell.result())).collect();
-        fs::write(&path, lines).unwrap_or_else(|error| panic!("{}: {error}", Path::new(&path).display()));
-    }
-    let failed = cells.iter().filter(|cell| !cell.problems.is_empty()).count();
-    assert_eq!(failed, 0, "{failed} of {} cells differ\n{table}", cells.len());
-}
-
-fn chosen() -> Vec<(&'static str, Form)> {
-    match env::var("GOROSCOPE_MATRIX").as_deref() {
-        Ok("all") => VERSIONS.into_iter().flat_map(|version| Form::ALL.map(|form| (version, form))).collect(),
-        Ok(other) if !other.is_empty() => panic!("GOROSCOPE_MATRIX={other}: only `all` is known"),
-        _ => SPREAD.into_iter().flat_map(|(version, forms)| forms.iter().map(move |form| (version, *form))).collect(),
-    }
+    judge(&cells.iter().map(Cell::verdict).collect::<Vec<_>>());
 }
 
 impl Cell {
@@ -100,20 +84,9 @@ impl Cell {
         self.problems = vec![format!("the machine is too busy: {REPEATS} runs, and in none could the program tell what it did")];
     }
 
-    fn name(&self) -> String {
-        format!("go{} {}", self.version, self.form)
-    }
-
-    fn result(&self) -> String {
-        json!({
-            "cell": self.name(),
-            "go": self.version,
-            "form": self.form.to_string(),
-            "verdict": if self.problems.is_empty() { "ok" } else { "failed" },
-            "events": self.events,
-            "difference": if self.problems.is_empty() { json!(0) } else { json!(self.problems) },
-        })
-        .to_string()
+    fn verdict(&self) -> Verdict<'_> {
+        let Self { version, form, events, problems, .. } = self;
+        Verdict { version, form: *form, extent: format!("{events:>8} events"), problems, measures: vec![("events", *events)] }
     }
 }
 
@@ -182,16 +155,4 @@ fn statements(agent: &Agent, target: &Target) -> Vec<String> {
         }
     }
     found
-}
-
-fn table(cells: &[Cell]) -> String {
-    let mut text = String::new();
-    for cell in cells {
-        let verdict = if cell.problems.is_empty() { "zero difference" } else { "DIFFERS" };
-        let _ = writeln!(text, "{:<10} {:<13} {:>8} events  {verdict}", cell.version, cell.form, cell.events);
-        for problem in &cell.problems {
-            let _ = writeln!(text, "    {problem}");
-        }
-    }
-    text
 }

@@ -13,21 +13,19 @@ mod common;
 
 use std::{
     collections::BTreeMap,
-    env,
-    fmt::Write as _,
     fs,
-    path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use common::{
     agent::{Agent, command},
-    build::{Form, VERSIONS, build},
+    build::{Form, build},
     goroutines::{Reading, Seen, of_dump, of_profile, of_reading},
+    matrix::{Verdict, chosen, judge, seed},
     metrics::Scrape,
     target::Target,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// What runs by default: every version, every form at least twice.
@@ -59,24 +57,16 @@ struct Cell {
 
 #[test]
 fn memory_says_what_the_programs_say() {
-    let mut cells: Vec<Cell> = chosen().into_iter().map(|(version, form)| Cell::new(version, form)).collect();
+    let mut cells: Vec<Cell> = chosen(&SPREAD).into_iter().map(|(version, form)| Cell::new(version, form)).collect();
     let pids: Vec<String> = cells.iter().filter_map(|cell| Some(cell.target.as_ref().ok()?.pid.to_string())).collect();
     let mut arguments = vec!["--per-process"];
     pids.iter().for_each(|pid| arguments.extend(["--pid", pid]));
     let agent = Agent::start(&arguments);
-    let seed: u64 = env::var("GOROSCOPE_SEED").ok().map_or_else(rand::random, |seed| seed.parse().expect("GOROSCOPE_SEED is a number"));
-    println!("seed {seed}");
+    let seed = seed();
     for (index, cell) in cells.iter_mut().enumerate() {
         cell.run(&agent, seed.wrapping_add(index as u64 * 1000));
     }
-    let table = table(&cells);
-    println!("{table}");
-    if let Some(path) = env::var_os("GOROSCOPE_RESULT_FILE") {
-        let lines: String = cells.iter().map(|cell| format!("{}\n", cell.result())).collect();
-        fs::write(&path, lines).unwrap_or_else(|error| panic!("{}: {error}", Path::new(&path).display()));
-    }
-    let failed = cells.iter().filter(|cell| !cell.problems.is_empty()).count();
-    assert_eq!(failed, 0, "{failed} of {} cells differ\n{table}", cells.len());
+    judge(&cells.iter().map(Cell::verdict).collect::<Vec<_>>());
 }
 
 /// What the agent of a test is told as its period.
@@ -120,14 +110,6 @@ fn a_count_is_as_old_as_the_last_period_also_where_nothing_else_happens() {
     assert!(ages.iter().all(|age| *age < 20 * PERIOD), "{ages:?}");
 }
 
-fn chosen() -> Vec<(&'static str, Form)> {
-    match env::var("GOROSCOPE_MATRIX").as_deref() {
-        Ok("all") => VERSIONS.into_iter().flat_map(|version| Form::ALL.map(|form| (version, form))).collect(),
-        Ok(other) if !other.is_empty() => panic!("GOROSCOPE_MATRIX={other}: only `all` is known"),
-        _ => SPREAD.into_iter().flat_map(|(version, forms)| forms.iter().map(move |form| (version, *form))).collect(),
-    }
-}
-
 impl Cell {
     fn new(version: &'static str, form: Form) -> Self {
         let directory = tempfile::tempdir().unwrap();
@@ -168,18 +150,11 @@ impl Cell {
         self.problems.extend(problems);
     }
 
-    fn result(&self) -> String {
-        json!({
-            "cell": format!("go{} {}", self.version, self.form),
-            "go": self.version,
-            "form": self.form.to_string(),
-            "verdict": if self.problems.is_empty() { "ok" } else { "failed" },
-            "goroutines": self.goroutines,
-            "frames": self.frames,
-            "figures": self.figures,
-            "difference": if self.problems.is_empty() { json!(0) } else { json!(self.problems) },
-        })
-        .to_string()
+    fn verdict(&self) -> Verdict<'_> {
+        let Self { version, form, goroutines, frames, figures, problems, .. } = self;
+        let extent = format!("{goroutines:>6} goroutines {frames:>7} frames");
+        let measures = vec![("goroutines", *goroutines), ("frames", *frames), ("figures", *figures)];
+        Verdict { version, form: *form, extent, problems, measures }
     }
 }
 
@@ -321,17 +296,4 @@ fn differences(what: &str, own: &BTreeMap<Seen, u64>, ours: &BTreeMap<Seen, u64>
         told.push(format!("{what}: the program told nothing"));
     }
     told
-}
-
-fn table(cells: &[Cell]) -> String {
-    let mut text = String::new();
-    for cell in cells {
-        let verdict = if cell.problems.is_empty() { "zero difference" } else { "DIFFERS" };
-        let Cell { version, form, goroutines, frames, .. } = cell;
-        let _ = writeln!(text, "{version:<10} {form:<13} {goroutines:>6} goroutines {frames:>7} frames  {verdict}");
-        for problem in &cell.problems {
-            let _ = writeln!(text, "    {problem}");
-        }
-    }
-    text
 }

@@ -10,6 +10,7 @@ pub mod check;
 pub mod elf;
 pub mod goroutines;
 pub mod http;
+pub mod matrix;
 pub mod metrics;
 pub mod proving;
 pub mod recipe;
