@@ -26,9 +26,10 @@ pub(super) fn sums(map: &OwnedFd, cpus: usize) -> io::Result<Vec<(SiteKey, u64)>
     let mut found = Vec::new();
     let mut room = ENTRIES;
     let mut place = None;
+    let (mut keys, mut values) = (Vec::new(), Vec::new());
     loop {
-        let mut keys = vec![SiteKey::default(); room];
-        let mut values = vec![0_u64; room.saturating_mul(cpus)];
+        keys.resize(room, SiteKey::default());
+        values.resize(room.saturating_mul(cpus), 0_u64);
         let mut next = 0_u64;
         let (count, over) = match lookup(map, place.as_ref(), &mut next, &mut keys, &mut values) {
             Ok(count) => (count, false),
