@@ -16,16 +16,13 @@ use tokio::{
 use tracing::{debug, info, warn};
 
 use super::{Known, Leak, Tallies, client::Client};
-use crate::export::rfc3339;
+use crate::{export::rfc3339, post::Backoff};
 
 /// How often alerts that are active are repeated: as Prometheus does.
 const REPEAT: Duration = Duration::from_secs(60);
 
 /// How long an alert is active when nothing more is said of it.
 const VALID: Duration = Duration::from_secs(240);
-
-/// Pauses after failures double from the first to the second.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Alerts of one agent, the resolved ones included.
 const ALERTS: usize = 1_000;
@@ -37,13 +34,13 @@ pub(super) struct Courier {
     known: watch::Receiver<Known>,
     tallies: Tallies,
     state: State,
-    pause: Option<Duration>,
+    backoff: Backoff,
 }
 
 impl Courier {
     pub(super) fn new(client: Client, known: watch::Receiver<Known>, node: Option<String>, tallies: Tallies) -> Self {
         let state = State { node, alerts: BTreeMap::new() };
-        Self { client, known, tallies, state, pause: None }
+        Self { client, known, tallies, state, backoff: Backoff::default() }
     }
 
     /// Goes on until nobody finds leaks any more.
@@ -52,7 +49,7 @@ impl Courier {
         loop {
             // While there are failures, pauses are kept; else news are told at once.
             let changed = tokio::select! {
-                changed = self.known.changed(), if self.pause.is_none() => Some(changed.is_ok()),
+                changed = self.known.changed(), if !self.backoff.is_failing() => Some(changed.is_ok()),
                 () = sleep_until(due) => None,
             };
             if changed == Some(false) {
@@ -72,14 +69,14 @@ impl Courier {
     async fn post(&mut self, at: SystemTime) -> Duration {
         let alerts = self.state.json(at);
         if alerts.is_empty() {
-            self.pause = None;
+            self.backoff = Backoff::default();
             return REPEAT;
         }
         match self.client.post(Value::from(alerts).to_string()).await {
             Ok(()) => {
                 self.tallies.done.count("");
                 self.state.posted();
-                if self.pause.take().is_some() {
+                if std::mem::take(&mut self.backoff).is_failing() {
                     info!(url = %self.client.url(), "the Alertmanager takes alerts again");
                 }
                 REPEAT
@@ -87,14 +84,12 @@ impl Courier {
             Err(failure) => {
                 self.tallies.failed.count(failure.reason);
                 let (url, detail, reason) = (self.client.url(), &failure.detail, failure.reason);
-                if self.pause.is_none() {
+                if !self.backoff.is_failing() {
                     warn!(%url, reason, detail, "the Alertmanager takes no alerts; said once, counted in goroscope_agent_alertmanager_failures_total");
                 } else {
                     debug!(%url, reason, detail, "the Alertmanager takes no alerts");
                 }
-                let pause = self.pause.map_or(PAUSES.0, |pause| pause.saturating_mul(2).min(PAUSES.1));
-                self.pause = Some(pause);
-                pause
+                self.backoff.after_failure(None)
             }
         }
     }

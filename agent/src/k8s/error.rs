@@ -4,6 +4,8 @@ use std::error::Error;
 
 use kube::{Error as ClientError, runtime::watcher};
 
+use crate::model::with_causes;
+
 /// Bytes of a text for people.
 const DETAIL: usize = 300;
 
@@ -26,7 +28,7 @@ pub enum ConnectError {
 
 impl ConnectError {
     pub(super) fn kubeconfig(error: impl Error) -> Self {
-        Self::Kubeconfig(chain(&error))
+        Self::Kubeconfig(bounded(with_causes(&error)))
     }
 }
 
@@ -45,10 +47,12 @@ pub(super) fn of_watch(error: &watcher::Error) -> (&'static str, String) {
 pub(super) fn of_client(error: &ClientError) -> (&'static str, String) {
     match error {
         ClientError::Api(status) => (of_status(status.code), bounded(format!("{} ({})", status.message, status.code))),
-        ClientError::SerdeError(_) | ClientError::FromUtf8(_) | ClientError::LinesCodecMaxLineLengthExceeded => ("malformed", chain(error)),
-        ClientError::Auth(_) => ("unauthorized", chain(error)),
-        _ if is_timeout(error) => ("timeout", chain(error)),
-        _ => ("unreachable", chain(error)),
+        ClientError::SerdeError(_) | ClientError::FromUtf8(_) | ClientError::LinesCodecMaxLineLengthExceeded => {
+            ("malformed", bounded(with_causes(error)))
+        }
+        ClientError::Auth(_) => ("unauthorized", bounded(with_causes(error))),
+        _ if is_timeout(error) => ("timeout", bounded(with_causes(error))),
+        _ => ("unreachable", bounded(with_causes(error))),
     }
 }
 
@@ -65,21 +69,6 @@ const fn of_status(code: u16) -> &'static str {
 fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     let io = error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut);
     io || error.source().is_some_and(is_timeout)
-}
-
-/// An error and what it comes of.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let more = error.to_string();
-        // Many show their source themselves.
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        source = error.source();
-    }
-    bounded(text)
 }
 
 fn bounded(mut text: String) -> String {

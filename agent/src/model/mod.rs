@@ -1,5 +1,6 @@
 //! The nouns on the arrows: what rooms hand to each other. Knows no room, no kernel, no sink.
 
+pub mod causes;
 pub mod census;
 pub mod executable;
 pub mod features;
@@ -19,6 +20,7 @@ pub mod target;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use causes::with_causes;
 pub use census::{CensusReport, GoroutineGroup};
 pub use executable::{Executable, ExecutableId, Inode};
 pub use features::{Feature, Features};

@@ -5,7 +5,6 @@
 //! Points are cumulative: a newer export says all that an older one did. So a few wait while the receiver is away, the oldest gives way
 //! to the newest, and at the end only the last one matters.
 
-mod backoff;
 mod client;
 
 use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
@@ -19,11 +18,11 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-use self::{
-    backoff::Backoff,
-    client::{Client, Outcome},
+use self::client::{Client, Outcome};
+use crate::{
+    model::Tally,
+    post::{Backoff, ClientError},
 };
-use crate::{model::Tally, post::ClientError};
 
 /// Exports that wait behind the one that is being sent.
 const WAITING: usize = 4;
@@ -162,7 +161,7 @@ impl Courier {
 
     /// Waits, but not for long when the end has come.
     async fn wait(&mut self, pause: Duration) {
-        let mut pause = pin!(sleep(if self.open { pause } else { backoff::SHORTEST }));
+        let mut pause = pin!(sleep(if self.open { pause } else { Backoff::SHORTEST }));
         loop {
             tokio::select! {
                 () = pause.as_mut() => return,

@@ -3,7 +3,9 @@
 //! In: a URL, headers, a body. Out: an [`Answer`], or a [`Failure`] where there was none. Must not know: what is told, what an answer
 //! means, when to try again.
 
-use std::{error::Error, io, time::Duration};
+mod backoff;
+
+use std::{io, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header::USER_AGENT};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -15,6 +17,9 @@ use hyper_util::{
 };
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use tokio::time::timeout;
+
+pub use self::backoff::Backoff;
+use crate::model::with_causes;
 
 /// How long an attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(10);
@@ -114,7 +119,7 @@ impl Client {
     pub async fn post(&self, body: Bytes) -> Result<Answer, Failure> {
         match timeout(ATTEMPT, self.ask(body)).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(Failure { reason: "unreachable", detail: chain(&error) }),
+            Ok(Err(error)) => Err(Failure { reason: "unreachable", detail: with_causes(&error) }),
             Err(_) => Err(Failure { reason: "timeout", detail: format!("no answer within {} s", ATTEMPT.as_secs()) }),
         }
     }
@@ -129,17 +134,6 @@ impl Client {
         let body = Limited::new(body, self.answer_bytes).collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         Ok(Answer { status: head.status, headers: head.headers, body })
     }
-}
-
-/// An error with its causes: hyper's own says little.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

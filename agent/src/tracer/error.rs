@@ -5,14 +5,16 @@ use std::{error::Error, io};
 use rustix::io::Errno;
 use thiserror::Error;
 
+use crate::model::with_causes;
+
 /// The kernel side cannot be loaded at all.
 #[derive(Debug, Error)]
 pub enum LoadError {
     /// A capability is missing.
-    #[error("not permitted to use BPF: goroscope needs root, or CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE (see `goroscope doctor`): {}", chain(.0.as_ref()))]
+    #[error("not permitted to use BPF: goroscope needs root, or CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE (see `goroscope doctor`): {}", with_causes(.0.as_ref()))]
     NotPermitted(#[source] Box<dyn Error + Send + Sync>),
     /// The kernel refuses for another reason.
-    #[error("this kernel does not take goroscope's programs (see `goroscope doctor`): {}", chain(.0.as_ref()))]
+    #[error("this kernel does not take goroscope's programs (see `goroscope doctor`): {}", with_causes(.0.as_ref()))]
     Kernel(#[source] Box<dyn Error + Send + Sync>),
     /// The object does not hold what this agent was built with.
     #[error("the embedded kernel side has no `{0}`: a broken build")]
@@ -51,7 +53,7 @@ impl AttachError {
     }
 
     pub(super) fn from<E: Error + 'static>(error: E) -> Self {
-        let text = chain(&error);
+        let text = with_causes(&error);
         match errno(&error) {
             Some(Errno::PERM | Errno::ACCESS) => Self::NotPermitted(text),
             _ => Self::Kernel(text),
@@ -69,19 +71,4 @@ pub(super) fn errno(error: &(dyn Error + 'static)) -> Option<Errno> {
         at = error.source();
     }
     None
-}
-
-/// An error with its causes, on one line.
-pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut at = error.source();
-    while let Some(cause) = at {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        at = cause.source();
-    }
-    text
 }

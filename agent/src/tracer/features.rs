@@ -6,8 +6,8 @@ use aya::{Ebpf, EbpfLoader};
 use goroscope_abi::Kind;
 use goroscope_gobin::{FileOffset, VirtualAddress};
 
-use super::{OBJECT, breakpoint::read, error::chain, multi, raise_memlock, see_processes, switch::Switch};
-use crate::model::{Feature, Features, Probe, Slot};
+use super::{OBJECT, breakpoint::read, multi, raise_memlock, see_processes, switch::Switch};
+use crate::model::{Feature, Features, Probe, Slot, with_causes};
 
 /// Tries everything that the tracer can make use of. Nothing stays behind.
 #[must_use]
@@ -70,5 +70,5 @@ pub(super) fn read_memory() -> Feature {
 }
 
 fn said(error: &(dyn Error + 'static)) -> String {
-    chain(error)
+    with_causes(error)
 }

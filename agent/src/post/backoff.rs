@@ -6,9 +6,6 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 
-/// After the first failure, about.
-pub(super) const SHORTEST: Duration = Duration::from_millis(500);
-
 /// After many.
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -17,15 +14,24 @@ const ASKED_MAX: Duration = Duration::from_secs(300);
 
 /// Failures since something succeeded.
 #[derive(Debug, Default)]
-pub(super) struct Backoff {
+pub struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
+    /// After the first failure, at most.
+    pub const SHORTEST: Duration = Duration::from_millis(500);
+
+    /// Whether nothing has succeeded since the last failure.
+    #[must_use]
+    pub const fn is_failing(&self) -> bool {
+        self.failures > 0
+    }
+
     /// Notes one more failure. Half to all of a time that doubles, so that agents that lost one receiver do not come back at once; what the
     /// receiver asked for, where that is longer.
-    pub(super) fn after_failure(&mut self, asked: Option<Duration>) -> Duration {
-        let full = SHORTEST.saturating_mul(1 << self.failures.min(10)).min(LONGEST);
+    pub fn after_failure(&mut self, asked: Option<Duration>) -> Duration {
+        let full = Self::SHORTEST.saturating_mul(1 << self.failures.min(10)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         let pause = full.mul_f64(rand::rng().random_range(0.5..=1.0));
         asked.map_or(pause, |asked| pause.max(asked.min(ASKED_MAX)))

@@ -1,107 +1,12 @@
-//! The command line: subcommands, flags, help, exit statuses.
-//!
-//! In: arguments. Out: a [`Command`], with the flags of `run` as a [`Layer`]. Must not know: what a command does.
+//! The flags of `run`, as a [`Layer`] of the configuration.
 //!
 //! Flags are taken as text: [`crate::config`] checks them together with environment and file, in the same words.
 
-use std::{path::PathBuf, process::ExitCode, sync::LazyLock, time::Duration};
+use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::Args as ClapArgs;
 
-use crate::config::{Config, ConfigError, Key, Layer, Origin, time_span};
-
-/// The agent's version.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// The commit that it was built from, where the build could tell.
-pub const COMMIT: &str = match option_env!("GOROSCOPE_COMMIT") {
-    Some(commit) => commit,
-    None => "unknown",
-};
-
-static LONG_VERSION: LazyLock<String> = LazyLock::new(|| format!("{VERSION} (commit {COMMIT})"));
-
-const EXAMPLES: &str = "Examples:
-  goroscope run                        every Go process, http://127.0.0.1:9640/metrics
-  goroscope run --listen 0.0.0.0:9640  let Prometheus on another host scrape
-  goroscope run --pid 4711 --exact     one process, every event counted
-  goroscope check --pid 4711 --report leaks.json  which go statements leak
-  goroscope inspect /usr/bin/etcd      what can be counted, and why not the rest
-  goroscope doctor                     what this kernel and these capabilities allow";
-
-/// How the program ends: one table for the code, `--help` and the documents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum ExitStatus {
-    /// Ended as asked.
-    Ok = 0,
-    /// Something failed while running.
-    Failure = 1,
-    /// A flag, variable or key is unknown or wrong.
-    Usage = 2,
-    /// Cannot listen.
-    Listen = 3,
-    /// Capabilities are missing.
-    Permission = 4,
-    /// The kernel lacks something.
-    Kernel = 5,
-}
-
-impl ExitStatus {
-    /// Every status, in the order of its number.
-    pub const ALL: [Self; 6] = [Self::Ok, Self::Failure, Self::Usage, Self::Listen, Self::Permission, Self::Kernel];
-
-    /// What it means, for `--help`.
-    #[must_use]
-    pub const fn meaning(self) -> &'static str {
-        match self {
-            Self::Ok => "ended as asked (SIGTERM and Ctrl-C included)",
-            Self::Failure => "something failed while running",
-            Self::Usage => "a flag, an environment variable or a key of the file is unknown or wrong",
-            Self::Listen => "the address is taken or not on this host",
-            Self::Permission => "root, or CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE, are needed",
-            Self::Kernel => "the kernel lacks what is needed (goroscope doctor says what)",
-        }
-    }
-}
-
-impl From<ExitStatus> for ExitCode {
-    fn from(status: ExitStatus) -> Self {
-        Self::from(status as u8)
-    }
-}
-
-/// The command line.
-#[derive(Debug, Parser)]
-#[command(
-    name = "goroscope",
-    version = LONG_VERSION.as_str(),
-    about = "Sees inside every Go process on this host: no code change, no rebuild, no restart",
-    after_help = EXAMPLES,
-    after_long_help = format!("{EXAMPLES}\n\n{}", exit_statuses()),
-    arg_required_else_help = true,
-    disable_help_subcommand = true
-)]
-pub struct Args {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// What to do.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Watch every Go process and serve what is counted to Prometheus, until SIGTERM
-    Run(Box<RunArgs>),
-    /// Explain one executable: Go version, functions found, probe sites, and what is refused and why
-    Inspect(InspectArgs),
-    /// Watch one process for a while and write down which go statements leak, with evidence
-    Check(CheckArgs),
-    /// Show every goroutine of a process: which statement made it, what it waits for, its stack
-    Goroutines(GoroutinesArgs),
-    /// Say what this kernel and these capabilities allow, what will not be collected, and how to mend it
-    Doctor(DoctorArgs),
-}
+use crate::config::{Config, ConfigError, Key, Layer, Origin};
 
 /// Flags of `run`.
 #[derive(Clone, Debug, Default, ClapArgs)]
@@ -241,102 +146,6 @@ pub struct RunArgs {
     pub check_config: bool,
 }
 
-/// Flags of `inspect`.
-#[derive(Clone, Debug, ClapArgs)]
-pub struct InspectArgs {
-    /// An executable, or the pid of a process
-    #[arg(value_name = "PATH|PID")]
-    pub target: String,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// How `check` ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum CheckStatus {
-    /// The report is empty.
-    None = 0,
-    /// There are findings in the report.
-    Some = 1,
-    /// There is no report.
-    NotWatched = 2,
-}
-
-impl From<CheckStatus> for ExitCode {
-    fn from(status: CheckStatus) -> Self {
-        Self::from(status as u8)
-    }
-}
-
-/// Flags of `check`.
-#[derive(Clone, Debug, ClapArgs)]
-#[command(after_help = "SIGINT and SIGTERM end the watch early: the report is written within two seconds. It is a JSON list, [] if nothing
-leaks, of kind (goroutine_leak, ticker), creation_site, creation_function, wait_reason, blocking_function, blocking_site,
-count, slope (a second), evidence (proven: nothing that can run leads to what they wait on, or nothing to the ticker;
-stuck: blocked for longer than ever seen to end; live: they loop and multiply) and since. Needs CAP_SYS_PTRACE, or the same user.
-
-Exit statuses of check:
-  0  nothing leaks, as far as could be seen in that time
-  1  something leaks
-  2  the process could not be watched, or the report not be written")]
-pub struct CheckArgs {
-    /// The process
-    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..=i64::from(i32::MAX)))]
-    pub pid: u32,
-
-    /// How long to watch, such as 90s, 5m, 2h: what leaks slowly needs longer
-    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = span)]
-    pub time: Duration,
-
-    /// Where to write the report; it appears there as a whole
-    #[arg(long, value_name = "FILE")]
-    pub report: PathBuf,
-
-    /// Time between two looks at all goroutines; longer when there are very many
-    #[arg(long, value_name = "TIME", default_value = "250ms", value_parser = span)]
-    pub interval: Duration,
-}
-
-fn span(text: &str) -> Result<Duration, &'static str> {
-    time_span(text).filter(|span| !span.is_zero()).ok_or("expected a whole number of ms, s, m or h, such as 90s")
-}
-
-/// Flags of `goroutines`.
-#[derive(Clone, Debug, ClapArgs)]
-pub struct GoroutinesArgs {
-    /// The process
-    #[arg(value_name = "PID")]
-    pub pid: u32,
-    /// Print JSON: all of it, stacks and the runtime's figures included
-    #[arg(long)]
-    pub json: bool,
-    /// Write a profile with the stacks to this file, for `go tool pprof` (instead of the table)
-    #[arg(long, value_name = "FILE")]
-    pub pprof: Option<PathBuf>,
-    /// Read no stacks for JSON and profile
-    #[arg(long)]
-    pub no_stacks: bool,
-    /// Calls of a stack at most
-    #[arg(long, value_name = "CALLS", default_value_t = 128)]
-    pub depth: usize,
-    /// Rows of the table at most
-    #[arg(long, value_name = "ROWS", default_value_t = 50)]
-    pub top: usize,
-}
-
-/// Flags of `doctor`.
-#[derive(Clone, Debug, ClapArgs)]
-pub struct DoctorArgs {
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-    /// End with 0 also when something is degraded, such as a process that a security module protects, as long as nothing is missing
-    #[arg(long)]
-    pub tolerant: bool,
-}
-
 impl RunArgs {
     /// The flags together with this process's environment and the file, checked.
     ///
@@ -426,16 +235,12 @@ impl RunArgs {
     }
 }
 
-fn exit_statuses() -> String {
-    let lines = ExitStatus::ALL.iter().map(|status| format!("  {}  {}", *status as u8, status.meaning()));
-    format!("Exit statuses:\n{}", lines.collect::<Vec<_>>().join("\n"))
-}
-
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory as _, Parser as _};
 
     use super::*;
+    use crate::args::{Args, Command};
 
     fn run(args: &[&str]) -> RunArgs {
         let args = ["goroscope", "run"].iter().chain(args);
@@ -443,11 +248,6 @@ mod tests {
             Command::Run(run) => *run,
             other => panic!("{other:?}"),
         }
-    }
-
-    #[test]
-    fn the_definition_is_sound() {
-        Args::command().debug_assert();
     }
 
     #[test]
@@ -484,18 +284,9 @@ mod tests {
     }
 
     #[test]
-    fn wrong_flags_are_usage_errors_that_help() {
-        let error = Args::try_parse_from(["goroscope", "run", "--listne", "x"]).unwrap_err();
-        assert_eq!(error.exit_code(), i32::from(ExitStatus::Usage as u8));
-        assert!(error.to_string().contains("--listen"), "{error}");
+    fn a_wrong_value_names_its_flag() {
         let (layer, _) = run(&["--pid", "-1"]).into_layer();
         let error = Config::load(layer, None, []).unwrap_err().to_string();
         assert_eq!(error, "--pid: \"-1\" is not usable: expected a process id, a number from 1");
-    }
-
-    #[test]
-    fn help_lists_every_exit_status() {
-        let help = Args::command().render_long_help().to_string();
-        assert!(ExitStatus::ALL.iter().enumerate().all(|(i, status)| *status as usize == i && help.contains(status.meaning())), "{help}");
     }
 }
