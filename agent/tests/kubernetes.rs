@@ -159,6 +159,50 @@ fn names_that_come_late_find_every_count_and_no_series_has_the_id() {
     drop(target);
 }
 
+/// The agent's thread of this name.
+fn thread(agent: &Agent, name: &str) -> String {
+    let mut tasks = std::fs::read_dir(format!("/proc/{}/task", agent.pid())).unwrap().map(|entry| entry.unwrap().path());
+    let found = tasks.find(|task| std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name));
+    found.expect("a thread of that name").file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn processes_that_end_before_they_are_looked_at_have_the_names_of_their_pods() {
+    let _alone = alone();
+    let directory = TempDir::new().unwrap();
+    let file = named(&directory, "fleeting");
+    let server = ApiServer::start();
+    // One pod's names are known before, one's come later, one does not want it.
+    let [known, late, shy] = ["g1", "g2", "g3"].map(|uid| (uid, Container::new(uid)));
+    server.put(&pod("g1", &[(&known.1.id, "running")]));
+    let mut unwanted = pod("g3", &[]);
+    unwanted["metadata"]["annotations"] = json!({"goroscope.io/observe": "false"});
+    server.put(&unwanted);
+    let (outside, barrier) = (Target::spawn(&file, &[]), Target::spawn(&file, &[]));
+    let agent = agent(&server, &[]);
+    for target in [&outside, &barrier] {
+        agent.wait_attached(target.pid, "fleeting");
+    }
+    wait_until("pods are known", || agent.scrape().sum("goroscope_agent_k8s_pods", &[]) == Some(2));
+    // The one who looks at processes is busy, as on a node where many begin.
+    let holder = build("holder", NEWEST, Form::Plain).unwrap_or_else(|error| panic!("{error}"));
+    let holder = Target::spawn(&holder, &[&thread(&agent, "finder")]);
+    let brief = [&known, &late, &shy].map(|(_, container)| spawn_in(container, &file));
+    // Records come in their order: when this one's end is known, their beginning is.
+    let pid = barrier.pid;
+    barrier.finish();
+    wait_until("the kernel's records have been read", || agent.process(pid).is_none());
+    brief.into_iter().for_each(Target::finish);
+    holder.finish();
+    wait_writes(&agent, "fleeting", "g1", WRITES);
+    server.put(&pod("g2", &[(&late.1.id, "terminated")]));
+    wait_writes(&agent, "fleeting", "g2", WRITES);
+    let scrape = agent.scrape();
+    let mut pods = scrape.select("goroscope_map_writes_total", &[("process", "fleeting")]).filter_map(|sample| sample.labels.get("pod"));
+    assert!(!pods.any(|pod| pod == "web-6d4cf5-g3"), "it is left alone");
+    drop(outside);
+}
+
 #[test]
 fn pods_that_do_not_want_it_are_left_alone() {
     let _alone = alone();

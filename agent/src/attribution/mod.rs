@@ -24,12 +24,18 @@ const NAME_LIMIT: usize = 255;
 /// told apart (`--per-process`).
 #[must_use]
 pub fn identify(exe: &Path, cgroup: &str, pid: Option<u32>) -> Identity {
-    let (container, unit) = match owner(cgroup) {
+    identity(process_name(exe), owner(cgroup), pid)
+}
+
+/// The names of a process of which the first is known.
+#[must_use]
+pub fn identity(process: String, owner: Owner, pid: Option<u32>) -> Identity {
+    let (container, unit) = match owner {
         Owner::Container(id) => (Some(id), None),
         Owner::Unit(unit) => (None, Some(bounded(unit))),
         Owner::Nobody => (None, None),
     };
-    Identity { process: process_name(exe), container, unit, pid, ..Identity::default() }
+    Identity { process, container, unit, pid, ..Identity::default() }
 }
 
 /// The base name of an executable, without what the kernel adds to a deleted one.

@@ -8,6 +8,7 @@ use tracing::{info, warn};
 use super::{
     Observer,
     attachment::{Attachment, State},
+    births::Birth,
     clock,
     finder::{Found, Job},
     reader::{Subject, Task},
@@ -23,12 +24,12 @@ use crate::{
 
 impl Observer {
     /// A process has a new image: its old one has ended.
-    pub(super) fn exec(&mut self, key: ProcessKey) {
+    pub(super) fn exec(&mut self, key: ProcessKey, birth: Option<Birth>) {
         let now = clock();
         for (_, old) in self.watched.range_mut(..).filter(|(old, _)| old.tgid == key.tgid && old.exec_ns != key.exec_ns) {
             old.ended_ns.get_or_insert(now);
         }
-        if self.scope.wants_pid(key.tgid) && self.looking.insert(key) {
+        if self.scope.wants_pid(key.tgid) && self.looking.insert(key, birth).is_none() {
             let _ = self.jobs.send(Job::Process(key));
         }
     }
@@ -68,7 +69,7 @@ impl Observer {
             }
         }
         // It may have ended before it was known.
-        watched.ended_ns = watched.ended_ns.or_else(|| self.orphans.remove(&key));
+        watched.ended_ns = watched.ended_ns.or_else(|| self.orphans.remove(&key).map(|orphan| orphan.ended_ns));
         self.watched.insert(key, watched);
     }
 

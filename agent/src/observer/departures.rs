@@ -8,6 +8,7 @@ use tracing::debug;
 use super::{
     BURIALS, IDLE, Observer, SETTLE,
     attachment::{Attachment, State},
+    births::{Birth, Orphan},
     nanos,
     reader::Task,
     switcher::Command,
@@ -27,8 +28,18 @@ impl Observer {
                 watched.ended_ns.get_or_insert(now);
             }
             None => {
-                self.orphans.insert(key, now);
+                let birth = self.looking.get(&key).cloned().flatten();
+                self.orphans.entry(key).or_insert(Orphan { ended_ns: now, birth });
             }
+        }
+    }
+
+    /// A process had ended when the finder got to it.
+    pub(super) fn gone(&mut self, key: ProcessKey) {
+        let birth = self.looking.remove(&key).flatten();
+        // No record tells of the end of one that was never hit.
+        if !self.watched.contains_key(&key) && self.maps.hits(&key).is_some() {
+            self.orphans.entry(key).or_insert_with(|| Orphan { ended_ns: super::clock(), birth });
         }
     }
 
@@ -43,7 +54,12 @@ impl Observer {
             .iter()
             .filter(|(_, watched)| watched.ended_ns.is_some_and(settled))
             .map(|(key, _)| *key)
-            .chain(self.orphans.iter().filter(|(key, ended)| settled(**ended) && !self.looking.contains(*key)).map(|(key, _)| *key))
+            .chain(
+                self.orphans
+                    .iter()
+                    .filter(|(key, orphan)| settled(orphan.ended_ns) && !self.looking.contains_key(*key))
+                    .map(|(key, _)| *key),
+            )
             .collect();
         if due.is_empty() {
             return;
@@ -64,9 +80,9 @@ impl Observer {
             return;
         }
         let Some(watched) = self.watched.get_mut(&key) else {
-            self.orphans.remove(&key);
+            let birth = self.orphans.remove(&key).and_then(|orphan| orphan.birth);
             if let Some(hits) = hits {
-                self.book_orphan(key, Reading { hits, sites }, now);
+                self.book_orphan(key, birth.as_ref(), Reading { hits, sites }, now);
             }
             return;
         };
@@ -91,29 +107,38 @@ impl Observer {
         }
     }
 
-    /// Books a process that ended before anybody looked at it: its links' cookies tell the executable.
-    fn book_orphan(&mut self, key: ProcessKey, reading: Reading, now: u64) {
+    /// Books a process that ended before anybody looked at it: its links' cookies tell the executable, its cgroup at birth whose it was.
+    fn book_orphan(&mut self, key: ProcessKey, birth: Option<&Birth>, reading: Reading, now: u64) {
         match reading.hits.slot.and_then(|slot| self.attachments.get(&slot)) {
             Some(attachment) => {
                 let (example, listed) = &attachment.example;
-                let mut identity = example.identity.clone();
-                let mut others = self.watched.values().filter(|watched| watched.slot.as_ref() == Ok(&attachment.slot)).peekable();
-                // Where pods come and go, that of the first process may be gone for long.
-                let is_unsure = self.cluster.is_some() && identity.container.is_some() && others.peek().is_none();
-                if !self.scope.per_process && (is_unsure || !others.all(|watched| watched.target.identity == identity)) {
-                    // Its file runs in several containers: which was its own nobody knows.
-                    identity = Identity { process: identity.process, ..Identity::default() };
+                let pid = self.scope.per_process.then_some(key.tgid);
+                let process = example.identity.process.clone();
+                let identity = birth.map_or_else(|| self.identity_like(attachment, pid), |birth| birth.identity(process, pid));
+                let mut target = Target { key, identity, place: None, load_bias: reading.hits.bias, ..example.clone() };
+                if birth.is_none_or(|birth| self.place(&mut target, birth.pod_uid.as_deref())) {
+                    let watched = Watched::new(target, *listed, Some(Arc::clone(&attachment.executable)), Ok(attachment.slot));
+                    let totals = watched.last_totals(Some(attachment), &reading, now);
+                    self.ledger.end(&watched.target.identity, &totals, watched.since(), now);
                 }
-                identity.pid = self.scope.per_process.then_some(key.tgid);
-                let target = Target { key, identity, load_bias: reading.hits.bias, ..example.clone() };
-                let watched = Watched::new(target, *listed, Some(Arc::clone(&attachment.executable)), Ok(attachment.slot));
-                let totals = watched.last_totals(Some(attachment), &reading, now);
-                self.ledger.end(&watched.target.identity, &totals, watched.since(), now);
             }
             // Perf links (before Linux 6.6) have no cookies: nobody knows what it was.
             None => *self.failures.entry("ended_unseen").or_default() += 1,
         }
         self.maps.forget(&key, &reading.sites);
+    }
+
+    /// The names of a process of an executable, of which nothing else is known.
+    fn identity_like(&self, attachment: &Attachment, pid: Option<u32>) -> Identity {
+        let example = &attachment.example.0.identity;
+        let mut others = self.watched.values().filter(|watched| watched.slot.as_ref() == Ok(&attachment.slot)).peekable();
+        // Where pods come and go, that of the first process may be gone for long.
+        let is_unsure = self.cluster.is_some() && example.container.is_some() && others.peek().is_none();
+        if !self.scope.per_process && (is_unsure || !others.all(|watched| watched.target.identity == *example)) {
+            // Its file runs in several containers: which was its own nobody knows.
+            return Identity { process: example.process.clone(), ..Identity::default() };
+        }
+        Identity { pid, ..example.clone() }
     }
 
     fn note_idle(&mut self, slot: Slot, now: u64) {

@@ -96,7 +96,7 @@ impl Finder {
             Ok(process) => self.identify(key, process).map_or(Event::NotGo(key), |found| Event::Found(Box::new(found))),
             Err(error @ ProcError::Gone { .. }) => {
                 debug!(pid = key.tgid, %error, "not looked at");
-                Event::NotGo(key)
+                Event::Gone(key)
             }
             Err(error) => {
                 debug!(pid = key.tgid, %error, "cannot be looked at");

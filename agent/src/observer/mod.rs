@@ -12,6 +12,7 @@
 
 mod arrivals;
 mod attachment;
+mod births;
 mod departures;
 mod finder;
 mod looker;
@@ -39,6 +40,7 @@ use tracing::{debug, info, warn};
 
 use self::{
     attachment::{Attachment, State},
+    births::{Birth, Orphan},
     finder::{Finder, Found, Job},
     looker::Looker,
     pods::Cluster,
@@ -106,10 +108,17 @@ impl Scope {
 /// What the loop is told.
 #[derive(Debug)]
 enum Event {
-    Record(Record),
+    /// A process has a new image.
+    Exec(ProcessKey, Option<Birth>),
+    /// The leader of a process has ended.
+    Exit(ProcessKey),
+    /// A process took many hits of a family.
+    Hits(ProcessKey, Family),
     Found(Box<Found>),
     /// A process that is not of interest, or not any more.
     NotGo(ProcessKey),
+    /// A process that had ended when it was looked at.
+    Gone(ProcessKey),
     /// A process that could not be looked at.
     Unreadable {
         key: ProcessKey,
@@ -211,7 +220,7 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
         lives: Lives::default(),
         failures: BTreeMap::new(),
         undecided: Vec::new(),
-        looking: HashSet::new(),
+        looking: HashMap::new(),
         unreadable: HashSet::new(),
         scanning: false,
         starting: Some(Starting::default()),
@@ -231,11 +240,19 @@ fn spawn(name: &'static str, run: impl FnOnce() + Send + 'static) -> thread::Joi
     thread::Builder::new().name(name.to_owned()).spawn(run).expect("the host gives no thread")
 }
 
-/// Hands records on until nobody listens.
+/// Hands records on until nobody listens; of a process that begins, with whose it is: when the finder gets to it, it may have ended.
 fn pump(mut records: Records, events: &Sender<Event>) {
+    let root = ProcRoot::default();
     let mut open = true;
     while open {
-        records.wait(Duration::from_secs(1), |record| open &= events.send(Event::Record(record)).is_ok());
+        records.wait(Duration::from_secs(1), |record| {
+            let event = match record {
+                Record::Exec(key) => Event::Exec(key, Birth::read(&root, key.tgid)),
+                Record::Exit(key) => Event::Exit(key),
+                Record::Hits { process, family } => Event::Hits(process, family),
+            };
+            open &= events.send(event).is_ok();
+        });
     }
 }
 
@@ -274,8 +291,8 @@ struct Observer {
     memory_failures: BTreeMap<&'static str, u64>,
     attachments: BTreeMap<Slot, Attachment>,
     watched: BTreeMap<ProcessKey, Watched>,
-    /// Processes that ended unseen, or that the finder still looks at: when they are read for the last time, ns.
-    orphans: HashMap<ProcessKey, u64>,
+    /// Processes that ended unseen, or that the finder still looks at.
+    orphans: HashMap<ProcessKey, Orphan>,
     /// When those that have ended are read again, ns.
     next_burial_ns: u64,
     ledger: Ledger,
@@ -284,8 +301,8 @@ struct Observer {
     failures: BTreeMap<&'static str, u64>,
     /// Processes whose executable may be one that is being attached: once it is, its breakpoints tell.
     undecided: Vec<Found>,
-    /// What the finder was asked to look at.
-    looking: HashSet<ProcessKey>,
+    /// What the finder was asked to look at, and what is known of it until then.
+    looking: HashMap<ProcessKey, Option<Birth>>,
     /// Processes that could not be looked at.
     unreadable: HashSet<ProcessKey>,
     /// Whether the finder lists /proc.
@@ -312,13 +329,14 @@ impl Observer {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Record(Record::Exec(key)) => self.exec(key),
-            Event::Record(Record::Exit(key)) => self.exit(key),
-            Event::Record(Record::Hits { process, family }) => self.hits(process, family),
+            Event::Exec(key, birth) => self.exec(key, birth),
+            Event::Exit(key) => self.exit(key),
+            Event::Hits(key, family) => self.hits(key, family),
             Event::Found(found) => self.found(*found),
             Event::NotGo(key) => {
                 self.looking.remove(&key);
             }
+            Event::Gone(key) => self.gone(key),
             Event::Unreadable { key, reason } => {
                 self.looking.remove(&key);
                 // Each scan meets it again: once is enough.
@@ -434,7 +452,7 @@ impl Observer {
     }
 
     fn next_deadline(&self) -> u64 {
-        let ends = self.watched.values().filter_map(|watched| watched.ended_ns).chain(self.orphans.values().copied());
+        let ends = self.watched.values().filter_map(|watched| watched.ended_ns).chain(self.orphans.values().map(|orphan| orphan.ended_ns));
         let ends = ends.map(|ended| ended.saturating_add(nanos(SETTLE)).max(self.next_burial_ns));
         let idle =
             self.attachments.values().filter_map(|attachment| attachment.idle_since_ns).map(|since| since.saturating_add(nanos(IDLE)));
