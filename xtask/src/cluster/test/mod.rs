@@ -32,8 +32,6 @@ pub(crate) struct Args {
 /// One row: what must be true, and how it is found out.
 struct Row {
     claim: &'static str,
-    /// An option that the agent must have; empty: none.
-    needs: &'static str,
     /// Also where the node has cgroup v2 only.
     also_v2: bool,
     /// What other rows build upon: not left out by a filter.
@@ -41,33 +39,33 @@ struct Row {
     check: fn(&mut Scene) -> Result<String>,
 }
 
-const fn row(claim: &'static str, needs: &'static str, also_v2: bool, check: fn(&mut Scene) -> Result<String>) -> Row {
-    Row { claim, needs, also_v2, is_base: false, check }
+const fn row(claim: &'static str, also_v2: bool, check: fn(&mut Scene) -> Result<String>) -> Row {
+    Row { claim, also_v2, is_base: false, check }
 }
 
 const fn base(claim: &'static str, check: fn(&mut Scene) -> Result<String>) -> Row {
-    Row { claim, needs: "", also_v2: true, is_base: true, check }
+    Row { claim, also_v2: true, is_base: true, check }
 }
 
 /// All of them, in their order: later ones use what earlier ones have started.
 const ROWS: [Row; 17] = [
     base("Helm installs the chart; the image comes from containerd", install::install),
     base("two Deployments of three pods each run beside it", install::deploy),
-    row("the agent's process has exactly three capabilities", "", true, install::capabilities),
-    row("`helm test` succeeds", "", true, install::helm_test),
-    row("series have the names of their pods", "kubernetes", true, names::pod_names),
-    row("counts add up over replicas of one image", "kubernetes", true, names::sums),
-    row("a pod that lives for 2 s is counted under its name", "kubernetes", true, names::short_life),
-    row("etcd, kube-apiserver, kubelet, containerd and CoreDNS are seen with their own counts", "", true, neighbours::seen),
-    row("each leaking pod has a finding, and no innocent one", "kubernetes", true, delivery::found),
-    row("an Event on each leaking pod names the statement", "events", true, delivery::event),
-    row("the alert fires in Prometheus and reaches Alertmanager and a webhook", "kubernetes", false, delivery::plain),
-    row("a killed agent loses at most one interval", "kubernetes", false, endurance::restart),
-    row("upgrade and rollback keep the data flowing", "kubernetes", false, endurance::upgrade),
-    row("an API server that is away for two minutes costs nothing", "kubernetes", false, endurance::away),
-    row("the alert fires through the Prometheus Operator", "kubernetes", false, delivery::operator),
-    row("no series of pods is left five minutes after a rollout and a deletion", "kubernetes", false, endurance::gone),
-    row("the cluster does not notice", "", true, neighbours::unharmed),
+    row("the agent's process has exactly three capabilities", true, install::capabilities),
+    row("`helm test` succeeds", true, install::helm_test),
+    row("series have the names of their pods", true, names::pod_names),
+    row("counts add up over replicas of one image", true, names::sums),
+    row("a pod that lives for 2 s is counted under its name", true, names::short_life),
+    row("etcd, kube-apiserver, kubelet, containerd and CoreDNS are seen with their own counts", true, neighbours::seen),
+    row("each leaking pod has a finding, and no innocent one", true, delivery::found),
+    row("an Event on each leaking pod names the statement", true, delivery::event),
+    row("the alert fires in Prometheus and reaches Alertmanager and a webhook", false, delivery::plain),
+    row("a killed agent loses at most one interval", false, endurance::restart),
+    row("upgrade and rollback keep the data flowing", false, endurance::upgrade),
+    row("an API server that is away for two minutes costs nothing", false, endurance::away),
+    row("the alert fires through the Prometheus Operator", false, delivery::operator),
+    row("no series of pods is left five minutes after a rollout and a deletion", false, endurance::gone),
+    row("the cluster does not notice", true, neighbours::unharmed),
 ];
 
 /// The last one, always.
@@ -150,8 +148,7 @@ fn once(cgroup: Cgroup, test: impl FnOnce() -> Result<Vec<Line>>) -> Result<Vec<
 }
 
 fn rows(image: image::Built, cgroup: Cgroup, filter: Option<&str>) -> Result<Vec<Line>> {
-    let agent = image.program.clone();
-    let mut scene = Scene::new(image, &agent)?;
+    let mut scene = Scene { image, beside: vec![] };
     let wanted = |row: &&Row| row.is_base || filter.is_none_or(|filter| row.claim.contains(filter));
     let mut lines = vec![];
     for row in ROWS.iter().chain([&LAST]).filter(wanted) {
@@ -175,9 +172,6 @@ fn judge(row: &Row, cgroup: Cgroup, scene: &mut Scene) -> Verdict {
     }
     if interrupted::is() {
         return Verdict::NotRun("the run was interrupted before".to_owned());
-    }
-    if !row.needs.is_empty() && !scene.takes(row.needs) {
-        return Verdict::NotRun(format!("the agent of this tree has no --{}", row.needs));
     }
     match (row.check)(scene) {
         Ok(figures) => Verdict::Ok(figures),

@@ -3,8 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
@@ -18,7 +16,6 @@ use crate::demo::agent::get;
 use crate::demo::child::Child;
 use crate::image::Built;
 use crate::paths::root;
-use crate::step::output;
 
 /// Release and namespace of the chart.
 pub(super) const RELEASE: &str = "goroscope";
@@ -26,30 +23,11 @@ pub(super) const RELEASE: &str = "goroscope";
 /// Everything that outlives a row.
 pub(super) struct Scene {
     pub(super) image: Built,
-    /// `goroscope run --help` of that image.
-    help: String,
     /// Programs beside the cluster: they end with the scene.
     pub(super) beside: Vec<Child>,
 }
 
 impl Scene {
-    /// # Errors
-    /// The agent cannot be asked for its options.
-    pub(super) fn new(image: Built, agent: &PathBuf) -> Result<Self> {
-        let help = output(Command::new(agent).args(["run", "--help"]))?;
-        Ok(Self { image, help, beside: vec![] })
-    }
-
-    /// Whether the agent has an option.
-    pub(super) fn takes(&self, option: &str) -> bool {
-        let names = |line: &str| {
-            line.trim_start()
-                .strip_prefix(&format!("--{option}"))
-                .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-'))
-        };
-        self.help.lines().any(names)
-    }
-
     /// `helm upgrade --install` of the chart, with `more` of its values.
     ///
     /// # Errors
@@ -63,8 +41,7 @@ impl Scene {
     pub(super) fn installation(&self, more: &[&str]) -> Vec<String> {
         let chart = root().join("charts/goroscope").display().to_string();
         let install = ["upgrade", "--install", RELEASE, &chart, "--namespace", RELEASE, "--create-namespace", "--wait", "--timeout", "90s"];
-        let without = (!self.takes("kubernetes")).then_some("kubernetes.enabled=false");
-        let values = without.iter().chain(more).flat_map(|value| ["--set", value]);
+        let values = more.iter().flat_map(|value| ["--set", value]);
         install.into_iter().chain(values).map(str::to_owned).collect()
     }
 }
