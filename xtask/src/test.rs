@@ -190,8 +190,7 @@ const SOUNDNESS: Long = Long {
             on also cleanups and weak pointers; with C, handles and arguments of calls. At the end the program wakes every one, and counts. Beside them \
             are goroutines that nobody can wake; they must be proven in the same proofs.\n\nOne copy of memory that changes can err: `called dead once`. A false proof \
             is what the agent goes by: in two proofs in a row the same two goroutines of a group or more, and half of it at least. The proofs follow \
-            one another at 1.5 s, the shortest distance that the agent leaves. Known to be unsound, and counted \
-            apart: what waits in a queue for its finalizer or cleanup to be run.",
+            one another at 1.5 s, the shortest distance that the agent leaves.",
     rooms: &["agent/gobin/src", "agent/src/goruntime", "agent/src/reach", "agent/tests/soundness.rs", "agent/tests/targets/moving"],
     render: list,
 };

@@ -14,7 +14,7 @@ use crate::runtime::Globals;
 use crate::{Limits, RuntimeRefusal, Source, VirtualAddress, analyse};
 
 /// The functions whose code is read.
-pub const FUNCTIONS: [&str; 28] = [
+pub const FUNCTIONS: [&str; 31] = [
     "runtime.forEachGRace",
     "runtime.atomicAllG",
     "runtime.allgadd",
@@ -43,10 +43,14 @@ pub const FUNCTIONS: [&str; 28] = [
     "runtime.allocmcache",
     "runtime.semacquire1",
     "runtime.semrelease1",
+    "runtime.markroot",
+    "runtime.queuefinalizer",
+    "runtime.freeSpecial",
 ];
 
 /// Types whose methods are called on globals, by the beginning of the methods' names.
-pub(crate) const METHODS: [&str; 3] = ["runtime.(*gcControllerState).", "runtime.(*consistentHeapStats).", "runtime.(*mheap)."];
+pub(crate) const METHODS: [&str; 4] =
+    ["runtime.(*gcControllerState).", "runtime.(*consistentHeapStats).", "runtime.(*mheap).", "runtime.(*cleanupQueue)."];
 
 /// A function of [`FUNCTIONS`] or a method of [`METHODS`].
 #[derive(Clone, Debug)]
@@ -80,9 +84,11 @@ pub(crate) fn recover(code: &Code<'_>, layout: &Layout, moduledata: VirtualAddre
         sched: scheduler(code, layout)?,
         memstats: statistics(code, layout, &methods)?,
         gc_controller: methods.one(Method::GcController, "gcController")?,
-        // Only the proof of leaks needs these two: without them all else can still be read.
+        // Only the proof of leaks needs these: without them all else can still be read.
         mheap: methods.one(Method::Heap, "mheap_").ok(),
         semtable: semaphores(code).ok(),
+        allfin: finalizers(code).ok(),
+        gc_cleanups: cleanups(code, layout, &methods).ok(),
         moduledata,
     })
 }
@@ -170,12 +176,35 @@ fn semaphores(code: &Code<'_>) -> Result<VirtualAddress, RuntimeRefusal> {
     }
 }
 
+/// What a collection marks from and what is queued for a finalizer have the list of blocks in common; and, behind it, the mask that
+/// says where pointers are in a block.
+fn finalizers(code: &Code<'_>) -> Result<VirtualAddress, RuntimeRefusal> {
+    const NAME: &str = "allfin";
+    let queued = code.variables("runtime.queuefinalizer", NAME)?;
+    let marked = code.variables("runtime.markroot", NAME)?;
+    let mut common = marked.into_iter().filter(|place| place.0.is_multiple_of(8) && queued.contains(place));
+    match (common.next(), common.next(), common.next()) {
+        (Some(list), _, None) => Ok(list),
+        _ => refuse(NAME, "markroot and queuefinalizer do not share two variables"),
+    }
+}
+
+/// The queue is the receiver of methods; a collection marks from the list in it.
+fn cleanups(code: &Code<'_>, layout: &Layout, methods: &Receivers) -> Result<VirtualAddress, RuntimeRefusal> {
+    const NAME: &str = "gcCleanups";
+    let queue = methods.one(Method::Cleanups, NAME)?;
+    let list = layout.cleanup_queue.and_then(|layout| queue.checked_add(u64::from(layout.all)));
+    let marked = code.variables("runtime.markroot", NAME)?;
+    if list.is_some_and(|list| marked.contains(&list)) { Ok(queue) } else { refuse(NAME, "markroot does not refer to its list") }
+}
+
 /// The types of [`METHODS`], in that order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Method {
     GcController,
     HeapStatistics,
     Heap,
+    Cleanups,
 }
 
 /// The variables that methods are called on, with repetitions.
@@ -184,6 +213,7 @@ struct Receivers {
     gc_controller: Vec<VirtualAddress>,
     heap_statistics: Vec<VirtualAddress>,
     heap: Vec<VirtualAddress>,
+    cleanups: Vec<VirtualAddress>,
 }
 
 impl Receivers {
@@ -193,6 +223,7 @@ impl Receivers {
             Method::GcController => &self.gc_controller,
             Method::HeapStatistics => &self.heap_statistics,
             Method::Heap => &self.heap,
+            Method::Cleanups => &self.cleanups,
         };
         match calls.split_first() {
             Some((first, rest)) if rest.iter().any(|other| other != first) => refuse(global, "its methods are called on several variables"),
@@ -260,6 +291,7 @@ impl Code<'_> {
                     Some(0) => &mut found.gc_controller,
                     Some(1) => &mut found.heap_statistics,
                     Some(2) => &mut found.heap,
+                    Some(3) => &mut found.cleanups,
                     _ => continue,
                 };
                 if receivers.len() < VARIABLES_MAX && self.is_variable(argument, 1) {

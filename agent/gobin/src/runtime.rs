@@ -25,6 +25,10 @@ pub struct Globals {
     pub mheap: Option<VirtualAddress>,
     /// `runtime.semtable`, 251 times 64 bytes that begin with a `runtime.semaRoot`; only the proof of leaks needs it.
     pub semtable: Option<VirtualAddress>,
+    /// `runtime.allfin`, the list of all blocks of finalizers that wait to be run; only the proof of leaks needs it.
+    pub allfin: Option<VirtualAddress>,
+    /// `runtime.gcCleanups`, a `runtime.cleanupQueue`, from 1.25 on; only the proof of leaks needs it.
+    pub gc_cleanups: Option<VirtualAddress>,
     /// `runtime.firstmoduledata`.
     pub moduledata: VirtualAddress,
 }

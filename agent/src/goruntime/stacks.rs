@@ -250,6 +250,8 @@ mod tests {
             gc_controller: zero,
             mheap: None,
             semtable: None,
+            allfin: None,
+            gc_cleanups: None,
             moduledata: zero,
         };
         let layout = Layout::read(&tabled(&GoVersion::parse("go1.27.3").unwrap(), Arch::Amd64).unwrap()).unwrap();

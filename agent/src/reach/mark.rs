@@ -22,6 +22,9 @@ const PIECES: usize = 512;
 /// Objects nearer than this are read with what lies between them.
 const GAP: u64 = 512;
 
+/// Bytes for each span: it is listed again while it is known.
+const SPANS: usize = 2 * size_of::<Span>() + size_of::<u64>();
+
 /// What is reached.
 #[derive(Debug)]
 pub(super) struct Mark {
@@ -62,7 +65,7 @@ impl Mark {
             words = words.saturating_add(u64::from(span.count).div_ceil(64));
         }
         let cost = Pages::cost(spans.iter().filter(|span| matters(span)));
-        let bytes = cost.saturating_add(words * 16).saturating_add((spans.len() * size_of::<Span>()) as u64);
+        let bytes = cost.saturating_add(words * 16).saturating_add((spans.len() * SPANS) as u64);
         if bytes > limits.memory || u32::try_from(words).is_err() {
             return Err(NoProof::MarksTooLarge { bytes, limit: limits.memory });
         }
@@ -79,6 +82,67 @@ impl Mark {
             windows: Vec::new(),
             runs: Vec::new(),
         })
+    }
+
+    /// Brings what is known of the heap up to now. Where objects have been allocated since, those that are reached are read again: they
+    /// may be others by now. Spans that are new are taken whole if anything pointed there before they were known. What was closed is
+    /// to be closed again.
+    ///
+    /// # Errors
+    /// More than the limits allow.
+    pub(super) fn renew(&mut self, spans: &[Span], limits: &Limits) -> Result<(), NoProof> {
+        for span in spans.iter().filter(|span| !span.has(flag::NOSCAN)) {
+            match self.pages.find(span.start).and_then(|index| Some((index, *self.spans.get(index)?))) {
+                Some((index, before)) if before.is_same(span) => {
+                    if span.has_allocated_since(&before) {
+                        self.reopen(index, span);
+                    }
+                }
+                _ => self.add(*span, limits)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn reopen(&mut self, index: usize, now: &Span) {
+        let Some(span) = self.spans.get_mut(index) else { return };
+        (span.free, span.swept) = (now.free, now.swept);
+        let words = usize::try_from(span.marks).unwrap_or(usize::MAX);
+        let length = usize::try_from(span.count.div_ceil(64)).unwrap_or(0);
+        let reached = self.reached.iter().skip(words).take(length);
+        for (read, reached) in self.read.iter_mut().skip(words).zip(reached) {
+            *read &= !reached;
+        }
+        if !span.has(flag::QUEUED) {
+            span.flags |= flag::QUEUED;
+            self.queue.push_back(index);
+        }
+    }
+
+    fn add(&mut self, mut span: Span, limits: &Limits) -> Result<(), NoProof> {
+        let asked = self.pages.was_asked(&span);
+        let (from, words) = (self.reached.len(), usize::try_from(span.count.div_ceil(64)).unwrap_or(0));
+        let marks = (from.saturating_add(words).saturating_mul(16)).saturating_add(self.spans.len().saturating_mul(SPANS)) as u64;
+        let bytes = self.pages.cost_with(&span).saturating_add(marks);
+        let Some(first) = u32::try_from(from).ok().filter(|_| bytes <= limits.memory) else {
+            return Err(NoProof::MarksTooLarge { bytes, limit: limits.memory });
+        };
+        span.marks = first;
+        self.read.resize(from + words, 0);
+        let mut left = if asked { span.count } else { 0 };
+        for _ in 0..words {
+            let bits = left.min(64);
+            left -= bits;
+            self.reached.push(u64::MAX.checked_shr(64 - bits).unwrap_or(0));
+        }
+        let index = self.spans.len();
+        if asked {
+            span.flags |= flag::QUEUED;
+            self.queue.push_back(index);
+        }
+        self.pages.put(&span, index);
+        self.spans.push(span);
+        Ok(())
     }
 
     /// The object that `word` points into is not to be read, whoever leads to it.
@@ -103,7 +167,7 @@ impl Mark {
     /// The object that `word` points into, if it points into one, is reached.
     #[inline]
     pub(super) fn word(&mut self, word: u64) {
-        let Some(index) = self.pages.find(word) else { return };
+        let Some(index) = self.pages.look_up(word) else { return };
         let Some(span) = self.spans.get_mut(index) else { return };
         let Some(object) = span.object(word) else { return };
         let (at, bit) = place(span, object);

@@ -28,6 +28,9 @@ pub(super) struct Variables {
     pub(super) sched: u64,
     pub(super) mheap: u64,
     pub(super) moduledata: u64,
+    /// The lists of blocks of finalizers, and of cleanups; see [`super::queues`].
+    pub(super) finalizers: u64,
+    pub(super) cleanups: Option<u64>,
 }
 
 /// What is known of the runtime for all of a proof.
@@ -137,10 +140,15 @@ impl<'a> Roots<'a> {
         Ok(())
     }
 
-    /// data and bss of every module, without what is closed. Bytes.
-    pub(super) fn mark_data(&mut self, mark: &mut Mark) -> u64 {
+    /// Bytes of data and bss of every module.
+    pub(super) fn data_bytes(&self) -> u64 {
+        self.data.iter().map(|(start, end)| end - start).sum()
+    }
+
+    /// data and bss of every module, without what is closed.
+    pub(super) fn mark_data(&mut self, mark: &mut Mark) {
         self.closed.sort_unstable();
-        let mut bytes = 0;
+        self.closed.dedup();
         for &(start, end) in &self.data {
             let mut at = start;
             for &(from, to) in self.closed.iter().filter(|(from, to)| *to > start && *from < end) {
@@ -148,9 +156,7 @@ impl<'a> Roots<'a> {
                 at = at.max(to);
             }
             mark.range(at, end.max(at));
-            bytes += end - start;
         }
-        bytes
     }
 }
 

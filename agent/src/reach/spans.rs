@@ -2,7 +2,7 @@
 //!
 //! Input: `mheap_.allspans`. Output: [`Spans`]. Must not know what is marked, or why.
 
-use goroscope_gobin::layout::Mspan;
+use goroscope_gobin::layout::{Layout, Mspan};
 
 use super::source::{Batch, Source, word_at};
 use super::{Limits, NoProof};
@@ -29,6 +29,10 @@ pub(super) struct Span {
     pub(super) count: u32,
     /// `2^32 / size`, rounded up: what Go divides by.
     pub(super) magic: u32,
+    /// Objects from this number on were never handed out since it was swept.
+    pub(super) free: u32,
+    /// When it was swept last: in which collection, and whether a processor has it.
+    pub(super) swept: u32,
     /// Where its marks begin; see [`super::mark`].
     pub(super) marks: u32,
     /// See [`flag`].
@@ -74,6 +78,17 @@ impl Span {
         self.flags & flag != 0
     }
 
+    /// Whether both are the same pages with objects of the same size.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let shape = |span: &Self| (span.start, span.pages, span.size, span.count, span.has(flag::NOSCAN));
+        shape(self) == shape(other)
+    }
+
+    /// Whether an object has been allocated in it since it was as `before`. A sweep alone, which begins at 0 again, frees some.
+    pub(super) const fn has_allocated_since(&self, before: &Self) -> bool {
+        self.free != 0 && (self.free != before.free || self.swept != before.swept)
+    }
+
     /// The number of the object that `word` points into; none for the rest behind the last.
     #[inline]
     pub(super) fn object(&self, word: u64) -> Option<u32> {
@@ -95,11 +110,12 @@ impl Span {
 }
 
 impl Spans {
-    /// Reads them all.
+    /// Reads them all. `mheap`: `runtime.mheap_`.
     ///
     /// # Errors
     /// The list makes no sense, or is more than the limits allow.
-    pub(super) fn read(source: &mut Source<'_>, allspans: u64, layout: &Mspan, minor: u16, limits: &Limits) -> Result<Self, NoProof> {
+    pub(super) fn read(source: &mut Source<'_>, mheap: u64, layout: &Layout, minor: u16, limits: &Limits) -> Result<Self, NoProof> {
+        let (allspans, layout) = (mheap.saturating_add(u64::from(layout.mheap.allspans)), &layout.mspan);
         let pointers = pointers(source, allspans, limits)?;
         let mut spans = Self::default();
         let mut batch = Batch::default();
@@ -209,6 +225,9 @@ fn parse(record: &[u8], layout: &Mspan, minor: u16) -> Option<(Span, u64)> {
     let size = word_at(record_size, layout.elemsize)?;
     let count = word_at(record_size, layout.nelems)?;
     let count = if minor < 22 { count } else { count & 0xffff };
+    let free = word_at(record_size, layout.freeindex)?;
+    let free = u32::try_from(if minor < 22 { free } else { free & 0xffff }).unwrap_or(u32::MAX);
+    let swept = u32::try_from(word_at(record_size, layout.sweepgen)? & 0xffff_ffff).unwrap_or(0);
     let specials = word_at(record_size, layout.specials)?;
     let flags = if class & 1 == 1 { flag::NOSCAN } else { 0 };
     if start == 0 || start % PAGE != 0 || pages == 0 || start.checked_add(u64::from(pages) * PAGE)? >= 1 << 57 {
@@ -220,5 +239,5 @@ fn parse(record: &[u8], layout: &Mspan, minor: u16) -> Option<(Span, u64)> {
         return None;
     }
     let magic = u32::MAX.checked_div(size).map_or(0, |magic| magic + 1);
-    Some((Span { start, pages, size, count, magic, marks: 0, flags }, specials))
+    Some((Span { start, pages, size, count, magic, free, swept, marks: 0, flags }, specials))
 }

@@ -24,6 +24,8 @@ use goroscope_gobin::{
 const DATA: u64 = 0x50_0000;
 const DATA_END: u64 = DATA + 0x5_0000;
 const SEMTABLE: u64 = DATA + 0x1_0000;
+const FINALIZERS: u64 = DATA + 0x1_6000;
+const CLEANUPS: u64 = DATA + 0x1_6100;
 const MHEAP: u64 = DATA + 0x1_8000;
 const LISTS: u64 = 0x7f00_0000_0000;
 const ALLSPANS: u64 = LISTS + 0x8000;
@@ -32,6 +34,7 @@ const PROCESSORS: u64 = LISTS + 0x2_0000;
 const THREADS: u64 = LISTS + 0x3_0000;
 const TIMERS: u64 = LISTS + 0x4_0000;
 const SPECIALS: u64 = LISTS + 0x5_0000;
+const BLOCKS: u64 = LISTS + 0x5_8000;
 const HEAP: u64 = 0xc0_0000_0000;
 const SPAN: u64 = 8192;
 const PAGE: u64 = 4096;
@@ -155,6 +158,7 @@ impl World {
             self.cell(globals.memstats.0 + u64::from(field), 100);
         }
         self.spans();
+        self.queues();
         self.goroutines();
         self.processors();
     }
@@ -168,12 +172,27 @@ impl World {
             self.cell(ALLSPANS + number * 8, at);
             self.cell(at + u64::from(layout.start_addr), HEAP + number * SPAN);
             self.cell(at + u64::from(layout.npages), 1);
+            // The next one is in the same word from Go 1.22 on.
+            self.cell(at + u64::from(layout.freeindex), number);
             self.cell(at + u64::from(layout.nelems), SPAN / size);
             self.cell(at + u64::from(layout.elemsize), size);
             self.byte(at + u64::from(layout.spanclass), class.to_le_bytes()[0]);
             self.byte(at + u64::from(layout.state), state.to_le_bytes()[0]);
             self.cell(at + u64::from(layout.specials), SPECIALS + number * 0x100);
             self.special(SPECIALS + number * 0x100, number);
+        }
+    }
+
+    /// Finalizers and cleanups that wait to be run, in two blocks each.
+    fn queues(&mut self) {
+        let list = self.facts.layout.cleanup_queue.map_or(0, |queue| u64::from(queue.all));
+        for (variable, size, next, first) in [(FINALIZERS, 4096, 0, BLOCKS), (CLEANUPS + list, 512, 16, BLOCKS + 0x2000)] {
+            self.cell(variable, first);
+            self.list(first + next, &[first + size, 1, 1]);
+            self.list(first + size + next, &[0, 1, 1]);
+            for number in 0..2 {
+                self.cell(first + number * size + 32, HEAP + 2 * SPAN + number * 128);
+            }
         }
     }
 
@@ -371,6 +390,8 @@ fn globals() -> Globals {
         gc_controller: at(0xe000),
         mheap: Some(VirtualAddress(MHEAP)),
         semtable: Some(VirtualAddress(SEMTABLE)),
+        allfin: Some(VirtualAddress(FINALIZERS)),
+        gc_cleanups: Some(VirtualAddress(CLEANUPS)),
     }
 }
 

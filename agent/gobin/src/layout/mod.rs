@@ -139,6 +139,7 @@ structs! {
     Mspan = "runtime.mspan" {
         size = "sizeof", start_addr = "startAddr", npages = "npages", nelems = "nelems", spanclass = "spanclass", state = "state",
         elemsize = "elemsize", specials = "specials", freeindex = "freeindex", alloc_bits = "allocBits", alloc_count = "allocCount",
+        sweepgen = "sweepgen",
     } optional { large_type = "largeType" }
     /// `runtime.special`. `offset` has 2 bytes before Go 1.24, then 8.
     Special = "runtime.special" { size = "sizeof", next = "next", offset = "offset", kind = "kind" } optional {}
@@ -146,6 +147,8 @@ structs! {
     SpecialFinalizer = "runtime.specialfinalizer" { size = "sizeof", closure = "fn" } optional {}
     /// `runtime.specialCleanup`, from 1.24 on. Its closure is in the field itself, from 1.26 on in `cleanup`.
     SpecialCleanup = "runtime.specialCleanup" { size = "sizeof" } optional { closure = "fn", cleanup = "cleanup" }
+    /// `runtime.cleanupQueue`, from 1.25 on; `all` begins the list of its blocks.
+    CleanupQueue = "runtime.cleanupQueue" { size = "sizeof", all = "all" } optional {}
     /// `runtime.timer`.
     Timer = "runtime.timer" { size = "sizeof", when = "when", period = "period", f = "f", arg = "arg" } optional { status = "status", nextwhen = "nextwhen", astate = "astate", state = "state", is_chan = "isChan" }
     /// `runtime.timers`, the heap of a processor from 1.23 on.
@@ -183,6 +186,8 @@ pub struct Layout {
     pub special_finalizer: SpecialFinalizer,
     /// From 1.24 on.
     pub special_cleanup: Option<SpecialCleanup>,
+    /// From 1.25 on.
+    pub cleanup_queue: Option<CleanupQueue>,
     pub timer: Timer,
     /// From 1.23 on.
     pub timers: Option<Timers>,
@@ -218,6 +223,7 @@ impl Layout {
             special: Special::read(offsets)?,
             special_finalizer: SpecialFinalizer::read(offsets)?,
             special_cleanup: SpecialCleanup::read(offsets).ok(),
+            cleanup_queue: CleanupQueue::read(offsets).ok(),
             timer: Timer::read(offsets)?,
             timers: Timers::read(offsets).ok(),
             timer_when: TimerWhen::read(offsets).ok(),

@@ -11,7 +11,8 @@ macro_rules! tables {
     ($($name:literal),* $(,)?) => { [$(($name, include_str!(concat!("../../layouts/", $name, ".txt")))),*] };
 }
 
-const TABLES: [(&str, &str); 24] = tables![
+const TABLES: [(&str, &str); 25] = tables![
+    "runtime.cleanupQueue",
     "runtime.consistentHeapStats",
     "runtime.g",
     "runtime.gList",

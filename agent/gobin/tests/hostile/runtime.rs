@@ -13,6 +13,9 @@ const MEMSTATS: u64 = 0x4000;
 const GC_CONTROLLER: u64 = 0x8000;
 const MHEAP: u64 = 0x9000;
 const SEMTABLE: u64 = 0xa000;
+const ALLFIN: u64 = 0xa800;
+const FIN_MASK: u64 = 0xa900;
+const CLEANUPS: u64 = 0xac00;
 /// A function only where inlining is off.
 pub(crate) const INLINED: &str = "runtime.atomicAllG";
 /// A variable that has nothing to do with it.
@@ -28,6 +31,8 @@ pub(crate) fn fixture() -> Fixture {
     let commit = Op::Call("runtime.(*gcControllerState).commit", GC_CONTROLLER);
     let acquire = Op::Call("runtime.(*consistentHeapStats).acquire", MEMSTATS);
     let allocate = Op::Call("runtime.(*mheap).allocManual", MHEAP);
+    let enqueue = Op::Call("runtime.(*cleanupQueue).enqueue", CLEANUPS);
+    let blocks = CLEANUPS + u64::from(layout.cleanup_queue.unwrap().all);
     let code = |name: &str| match name {
         "runtime.forEachGRace" => refer(&[ALLGLEN, ALLGPTR, ALLGLEN]),
         "runtime.allgadd" => refer(&[0, 8, 16, ALLGPTR, ALLGLEN]),
@@ -40,9 +45,17 @@ pub(crate) fn fixture() -> Fixture {
         "runtime.stackalloc" => vec![allocate.clone(), allocate.clone()],
         "runtime.semacquire1" => refer(&[SEMTABLE, OTHER]),
         "runtime.semrelease1" => refer(&[SEMTABLE]),
+        "runtime.markroot" => refer(&[OTHER, ALLFIN, FIN_MASK, blocks]),
+        "runtime.queuefinalizer" => refer(&[FIN_MASK, ALLFIN]),
+        "runtime.freeSpecial" | "runtime.findRunnable" => vec![enqueue.clone()],
         _ => Vec::new(),
     };
-    let methods = ["runtime.(*gcControllerState).commit", "runtime.(*consistentHeapStats).acquire", "runtime.(*mheap).allocManual"];
+    let methods = [
+        "runtime.(*gcControllerState).commit",
+        "runtime.(*consistentHeapStats).acquire",
+        "runtime.(*mheap).allocManual",
+        "runtime.(*cleanupQueue).enqueue",
+    ];
     // It is inlined, so there is no such function.
     let functions = RUNTIME_FUNCTIONS.into_iter().filter(|name| *name != INLINED).chain(methods);
     Fixture { code: functions.map(|name| (name, code(name))).collect(), ..Fixture::default() }
@@ -62,7 +75,12 @@ fn check(name: &str, code: &[Op], expected: &str) {
             let found = [globals.allglen, globals.allgptr, globals.allp, globals.sched, globals.memstats, globals.gc_controller];
             let expected = [ALLGLEN, ALLGPTR, ALLP, SCHED, MEMSTATS, GC_CONTROLLER];
             assert_eq!(found, expected.map(|variable| VirtualAddress(VARIABLES + variable)), "{name}");
-            let optional = [(globals.mheap, MHEAP, "no mheap_"), (globals.semtable, SEMTABLE, "no semtable")];
+            let optional = [
+                (globals.mheap, MHEAP, "no mheap_"),
+                (globals.semtable, SEMTABLE, "no semtable"),
+                (globals.allfin, ALLFIN, "no allfin"),
+                (globals.gc_cleanups, CLEANUPS, "no gcCleanups"),
+            ];
             let missing = optional.into_iter().filter(|(found, variable, _)| *found != Some(VirtualAddress(VARIABLES + variable)));
             missing.map(|(_, _, what)| what).collect()
         }
@@ -101,4 +119,8 @@ fn variables() {
     check("runtime.stackalloc", &[Call("runtime.(*mheap).allocManual", MHEAP)], "no mheap_");
     check("runtime.semrelease1", &[Refer(SEMTABLE), Refer(OTHER)], "no semtable");
     check("runtime.semrelease1", &[Bytes(vec![0x06; 40])], "no semtable");
+    check("runtime.queuefinalizer", &[], "no allfin");
+    check("runtime.queuefinalizer", &[Refer(FIN_MASK), Refer(OTHER), Refer(ALLFIN)], "no allfin");
+    check("runtime.freeSpecial", &[Call("runtime.(*cleanupQueue).enqueue", OTHER)], "no gcCleanups");
+    check("runtime.markroot", &[Refer(ALLFIN), Refer(FIN_MASK)], "no gcCleanups");
 }

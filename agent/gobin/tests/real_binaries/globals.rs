@@ -7,13 +7,27 @@ use goroscope_gobin::{Globals, GoBinary, LayoutSource};
 
 use crate::toolchain::Form;
 
-/// By Go's names. Every variable is found in every form.
-fn named(binary: &GoBinary, what: &str) -> [(&'static str, u64); 9] {
+/// By Go's names, `firstmoduledata` first. Every variable is found in every form.
+fn named(binary: &GoBinary, what: &str) -> Vec<(&'static str, u64)> {
     let facts = binary.runtime.as_ref().unwrap_or_else(|refusal| panic!("{what}: {refusal}"));
-    let Globals { allglen, allgptr, allp, sched, memstats, gc_controller, mheap, semtable, moduledata } = facts.globals;
-    let all = [allglen, allgptr, allp, sched, memstats, gc_controller, mheap.unwrap_or_default(), semtable.unwrap_or_default(), moduledata];
-    let names = ["allglen", "allgptr", "allp", "sched", "memstats", "gcController", "mheap_", "semtable", "firstmoduledata"];
-    std::array::from_fn(|index| (names[index], all[index].0))
+    let Globals { allglen, allgptr, allp, sched, memstats, gc_controller, mheap, semtable, allfin, gc_cleanups, moduledata } =
+        facts.globals;
+    let all = [
+        ("firstmoduledata", Some(moduledata)),
+        ("allglen", Some(allglen)),
+        ("allgptr", Some(allgptr)),
+        ("allp", Some(allp)),
+        ("sched", Some(sched)),
+        ("memstats", Some(memstats)),
+        ("gcController", Some(gc_controller)),
+        ("mheap_", mheap),
+        ("semtable", semtable),
+        ("allfin", allfin),
+        ("gcCleanups", gc_cleanups),
+    ];
+    assert_eq!(gc_cleanups.is_some(), binary.version.minor >= 25, "{what}: gcCleanups");
+    let there = all.into_iter().filter(|(name, address)| *name != "gcCleanups" || address.is_some());
+    there.map(|(name, address)| (name, address.unwrap_or_default().0)).collect()
 }
 
 /// DWARF wins where there is one, and says of these releases what the tables say.
@@ -37,6 +51,6 @@ pub(crate) fn check_symbols(binary: &GoBinary, symbols: &HashMap<String, u64>, w
 pub(crate) fn check_twins(left: &GoBinary, right: &GoBinary, what: &str) {
     let (left, right) = (named(left, what), named(right, what));
     let distances: Vec<u64> = left.iter().zip(&right).map(|((_, left), (_, right))| left.wrapping_sub(*right)).collect();
-    let data = &distances[..8];
+    let data = &distances[1..];
     assert!(data.iter().all(|distance| *distance == data[0] && distance.cast_signed().abs() <= 4096), "{what}: {left:x?} {right:x?}");
 }

@@ -26,7 +26,8 @@ pub(super) fn facts(binary: &GoBinary) -> RuntimeFacts {
         }
         Ok(facts) => facts,
     };
-    let Globals { allglen, allgptr, allp, sched, memstats, gc_controller, mheap, semtable, moduledata } = facts.globals;
+    let Globals { allglen, allgptr, allp, sched, memstats, gc_controller, mheap, semtable, allfin, gc_cleanups, moduledata } =
+        facts.globals;
     let variables = [
         ("allglen", Some(allglen)),
         ("allgptr", Some(allgptr)),
@@ -36,6 +37,8 @@ pub(super) fn facts(binary: &GoBinary) -> RuntimeFacts {
         ("gcController", Some(gc_controller)),
         ("mheap_", mheap),
         ("semtable", semtable),
+        ("allfin", allfin),
+        ("gcCleanups", gc_cleanups),
         ("firstmoduledata", Some(moduledata)),
     ];
     let layout = match facts.layout_source {

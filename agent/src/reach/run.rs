@@ -1,0 +1,289 @@
+//! One proof under way: what is known so far of who is led to.
+//!
+//! Input nouns: [`Before`], [`Candidate`]s, [`Spans`], [`Roots`]. Output noun: [`Proof`]. Must not know when it is made, or why.
+
+use std::collections::HashMap;
+
+use super::goroutines::{Before, Candidate, Doing, Seen};
+use super::mark::Mark;
+use super::roots::Roots;
+use super::source::Source;
+use super::spans::Spans;
+use super::tickers::Ticking;
+use super::waits::Link;
+use super::{Census, Limits, NoProof, queues, specials, tickers, timers};
+use crate::model::{Goroutine, Proof, RuntimeAddress, Ticker, Waiter};
+
+/// Data up to this size is looked at a second time, after the heap: a pointer may have moved into it.
+const TWICE: u64 = 16 << 20;
+/// Ranges that wait to be read before they are.
+const RANGES: usize = 65_536;
+
+/// A proof under way.
+pub(super) struct Run<'a> {
+    source: Source<'a>,
+    before: Before,
+    candidates: Vec<Candidate>,
+    links: Vec<Link>,
+    /// Objects that are waited on, by their first byte, and the candidate.
+    watched: Vec<(u64, usize)>,
+    mark: Mark,
+    roots: Roots<'a>,
+    /// Sorted by timer.
+    tickers: Vec<Ticking>,
+    sudog: u32,
+    /// Minor version of Go 1.
+    minor: u16,
+    limits: Limits,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        source: Source<'a>,
+        before: Before,
+        mut candidates: Vec<Candidate>,
+        links: Vec<Link>,
+        spans: Spans,
+        roots: Roots<'a>,
+        (minor, limits): (u16, Limits),
+    ) -> Result<Self, NoProof> {
+        let (mut watched, mut slots) = (Vec::with_capacity(links.len()), Vec::with_capacity(links.len()));
+        for (number, candidate) in candidates.iter_mut().enumerate() {
+            for link in part(&links, candidate.links) {
+                match spans.find(link.object).and_then(|slot| Some((slot, spans.all.get(slot.span)?))) {
+                    Some((slot, span)) => {
+                        watched.push((span.object_range(slot.object).0, number));
+                        slots.push(slot);
+                    }
+                    // Outside of the heap: a variable, which any code may use.
+                    None => candidate.live = true,
+                }
+            }
+        }
+        watched.sort_unstable();
+        let sudog = roots.layout.sudog.size;
+        let mark = Mark::new(spans, slots.into_iter(), &limits)?;
+        Ok(Self { source, before, candidates, links, watched, mark, roots, tickers: Vec::new(), sudog, minor, limits })
+    }
+
+    /// Closes what is the runtime's own, and the queue entries of candidates.
+    fn close(&mut self) -> Result<(), NoProof> {
+        let on_thread = |seen: &&Seen| matches!(seen.doing, Doing::Runs | Doing::Else);
+        let running: Vec<u64> = self.before.all.iter().filter(on_thread).map(|seen| seen.g).collect();
+        self.roots.close(&mut self.source, &mut self.mark, &running, self.limits.goroutines)?;
+        for link in &self.links {
+            self.mark.close(link.sudog);
+        }
+        Ok(())
+    }
+
+    /// Marks from what is not in doubt.
+    pub(super) fn begin(&mut self, specials: Vec<(u64, u64)>) -> Result<(), NoProof> {
+        self.close()?;
+        let timers = timers::read(&mut self.source, &self.roots, self.limits.memory)?;
+        self.tickers = tickers::read(&mut self.source, &self.mark, &timers, &self.roots.layout.timer)?;
+        if !self.watched.is_empty() {
+            let due = timers::due(&mut self.source, &timers, &self.roots.layout.timer)?;
+            self.follow(&due)?;
+        }
+        self.roots.mark_data(&mut self.mark);
+        self.timers(&timers);
+        self.specials(specials)?;
+        let mut next = self.candidates.iter().map(|candidate| candidate.seen).peekable();
+        let mut pushed = 0;
+        let mut others = Vec::new();
+        for (index, seen) in self.before.all.iter().enumerate() {
+            if next.next_if_eq(&index).is_none() && seen.doing != Doing::Collects {
+                others.push(*seen);
+            }
+        }
+        for seen in others {
+            self.push(&seen);
+            pushed += 1;
+            if pushed % RANGES == 0 {
+                self.mark.drain(&mut self.source)?;
+            }
+        }
+        for number in 0..self.candidates.len() {
+            if self.candidates.get(number).is_some_and(|candidate| candidate.live) {
+                self.wake(number);
+            }
+        }
+        self.drain()
+    }
+
+    /// What the runtime calls functions with that nothing else leads to: of specials first, since from there they are queued.
+    fn specials(&mut self, specials: Vec<(u64, u64)>) -> Result<(), NoProof> {
+        specials::mark(&mut self.source, &mut self.mark, specials, &self.roots.layout.special, self.minor)?;
+        queues::mark(&mut self.source, &mut self.mark, &self.roots.variables)
+    }
+
+    /// A goroutine that can run: its stack and what the runtime keeps of it.
+    fn push(&mut self, seen: &Seen) {
+        let (low, high) = seen.stack();
+        self.mark.range(low, high);
+        self.mark.range(seen.g, seen.g.saturating_add(u64::from(self.roots.layout.g.size)));
+    }
+
+    /// A candidate that can run after all.
+    fn wake(&mut self, number: usize) {
+        let Some(candidate) = self.candidates.get_mut(number) else { return };
+        candidate.live = true;
+        let links = candidate.links;
+        if let Some(seen) = self.before.all.get(candidate.seen).copied() {
+            self.push(&seen);
+        }
+        for link in part(&self.links, links) {
+            self.mark.word(link.object);
+            self.mark.range(link.sudog, link.sudog.saturating_add(u64::from(self.sudog)));
+        }
+    }
+
+    /// Reads to the fixpoint: whoever is led to wakes, and leads on.
+    fn drain(&mut self) -> Result<(), NoProof> {
+        loop {
+            self.mark.drain(&mut self.source)?;
+            let woken = self.mark.take_woken();
+            if woken.is_empty() {
+                return Ok(());
+            }
+            woken.into_iter().for_each(|object| self.wake_waiters(object));
+        }
+    }
+
+    /// Those who wait on the object that begins there can run after all.
+    fn wake_waiters(&mut self, object: u64) {
+        let from = self.watched.partition_point(|(at, _)| *at < object);
+        let waiters: Vec<usize> = self.watched.iter().skip(from).take_while(|(at, _)| *at == object).map(|(_, number)| *number).collect();
+        for number in waiters {
+            if self.candidates.get(number).is_some_and(|candidate| !candidate.live) {
+                self.wake(number);
+            }
+        }
+    }
+
+    /// Finds out when what is waited on will be used by a timer.
+    fn follow(&mut self, due: &[timers::Due]) -> Result<(), NoProof> {
+        let (watched, candidates) = (&self.watched, &mut self.candidates);
+        timers::follow(&mut self.source, &self.mark, due, &mut |object, when_ns| {
+            let from = watched.partition_point(|(at, _)| *at < object);
+            for (_, number) in watched.iter().skip(from).take_while(|(at, _)| *at == object) {
+                if let Some(candidate) = candidates.get_mut(*number) {
+                    candidate.deadline_ns = Some(candidate.deadline_ns.map_or(when_ns, |before| before.min(when_ns)));
+                    candidate.last_deadline_ns = candidate.last_deadline_ns.max(Some(when_ns));
+                }
+            }
+        })
+    }
+
+    /// Looks at the goroutines again: whoever is new, or has run, can run.
+    pub(super) fn after(
+        &mut self,
+        census: &mut Census<'_>,
+        collects: &dyn Fn(&Goroutine) -> bool,
+        running: &mut Vec<(u64, u8)>,
+    ) -> Result<(), NoProof> {
+        let (before, candidates) = (&mut self.before, &mut self.candidates);
+        let mut changed: Vec<Seen> = Vec::new();
+        census(&mut |goroutine| {
+            let Some(seen) = Seen::new(goroutine, collects(goroutine)) else { return };
+            if seen.doing == Doing::Runs {
+                running.push((seen.goid, seen.seq));
+            }
+            let index = before.find(seen.goid);
+            if let Some(then) = index.and_then(|index| before.all.get(index))
+                && seen.waits_since(then)
+            {
+                if let Ok(number) = candidates.binary_search_by_key(&index, |candidate| Some(candidate.seen))
+                    && let Some(candidate) = candidates.get_mut(number)
+                {
+                    candidate.confirmed = true;
+                }
+            } else if seen.doing != Doing::Collects {
+                changed.push(seen);
+            }
+        })?;
+        for seen in &changed {
+            self.push(seen);
+        }
+        for number in 0..self.candidates.len() {
+            if self.candidates.get(number).is_some_and(|candidate| !candidate.confirmed) {
+                self.wake(number);
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks once more at what pointers run through, with the heap as it is now. What was listed is in spans that are listed after it.
+    pub(super) fn again(&mut self) -> Result<(), NoProof> {
+        let timers = timers::read(&mut self.source, &self.roots, self.limits.memory)?;
+        let spans = Spans::read(&mut self.source, self.roots.variables.mheap, self.roots.layout, self.minor, &self.limits)?;
+        self.mark.renew(&spans.all, &self.limits)?;
+        self.close()?;
+        self.timers(&timers);
+        self.specials(spans.specials)?;
+        if self.roots.data_bytes() <= TWICE {
+            self.roots.mark_data(&mut self.mark);
+        }
+        self.drain()
+    }
+
+    /// Whatever a timer leads to; a ticker leads to those who wait for it.
+    fn timers(&mut self, timers: &[u64]) {
+        for timer in timers {
+            let found = self.tickers.binary_search_by_key(timer, |ticker| ticker.timer).ok();
+            match found.and_then(|found| self.tickers.get(found)).copied() {
+                Some(ticker) => self.wake_waiters(ticker.channel),
+                None => self.mark.word(*timer),
+            }
+        }
+    }
+
+    /// Which tickers tick for nobody. Those who never run again may have been its users: theirs is another leak.
+    fn tickers(&mut self) -> Result<Vec<Ticker>, NoProof> {
+        if self.tickers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let dead: Vec<Seen> = (self.candidates.iter().filter(|candidate| !candidate.live))
+            .filter_map(|candidate| self.before.all.get(candidate.seen).copied())
+            .collect();
+        dead.iter().for_each(|seen| self.push(seen));
+        for link in &self.links {
+            self.mark.word(link.object);
+        }
+        self.mark.drain(&mut self.source)?;
+        let told = self.tickers.iter().map(|ticker| Ticker {
+            channel: RuntimeAddress(ticker.channel),
+            period_ns: ticker.period,
+            unreachable: !self.mark.is_reached(ticker.channel),
+        });
+        Ok(told.collect())
+    }
+
+    pub(super) fn proof(mut self) -> Result<Proof, NoProof> {
+        let tickers = self.tickers()?;
+        let mut waiters = HashMap::with_capacity(self.candidates.len());
+        for candidate in self.candidates.iter().filter(|candidate| candidate.confirmed) {
+            let Some(seen) = self.before.all.get(candidate.seen) else { continue };
+            let mut objects: Vec<RuntimeAddress> =
+                part(&self.links, candidate.links).iter().map(|link| RuntimeAddress(link.object)).collect();
+            objects.dedup();
+            objects.truncate(Waiter::OBJECTS);
+            objects.shrink_to_fit();
+            let waiter = Waiter {
+                seq: seen.seq,
+                unreachable: !candidate.live,
+                deadline_ns: candidate.deadline_ns,
+                last_deadline_ns: candidate.last_deadline_ns,
+                objects,
+            };
+            waiters.insert(seen.goid, waiter);
+        }
+        Ok(Proof { began_ns: self.source.began_ns(), ended_ns: self.source.time()?, waiters, tickers, bytes_read: self.source.bytes() })
+    }
+}
+
+/// The links of one candidate.
+fn part(links: &[Link], (from, to): (usize, usize)) -> &[Link] {
+    links.get(from..to).unwrap_or_default()
+}
