@@ -30,6 +30,9 @@ pub(super) const SILENCE: Duration = Duration::from_secs(130);
 /// How long the answer to a small question may take.
 const ANSWER: Duration = Duration::from_secs(10);
 
+/// The longest pause between two small questions: a pod that begins when the server is back should have its names before it is shown.
+const PAUSE: Duration = Duration::from_secs(15);
+
 /// How long a watch that was begun again must hold before it counts.
 const HOLDS: Duration = Duration::from_secs(3);
 
@@ -145,7 +148,7 @@ impl<T: Fn(PodEvent) -> bool> Watch<T> {
     /// Waits until the server answers a small question, longer after each failure.
     async fn wait(&mut self, selection: &str) -> Result<(), Deaf> {
         loop {
-            sleep(self.backoff.next().unwrap_or(ANSWER)).await;
+            sleep(self.backoff.next().map_or(PAUSE, |pause| pause.min(PAUSE))).await;
             let one = ListParams::default().fields(selection).limit(1);
             let failure = match timeout(ANSWER, self.api.list_metadata(&one)).await {
                 Ok(Ok(_)) => return Ok(()),
