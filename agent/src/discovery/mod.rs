@@ -14,3 +14,4 @@ mod stat;
 
 pub use error::ProcError;
 pub use procfs::{Life, Listed, ProcRoot, Process, Scan};
+pub use sockets::Sockets;

@@ -1,4 +1,4 @@
-//! TCP connections of a process. Input noun: a pid. Output: inodes of sockets. Must not know who uses them.
+//! TCP connections of a process. Input noun: a pid, a time. Output: inodes of sockets. Must not know who uses them.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,18 +17,52 @@ const ESTABLISHED: &str = "01";
 /// `TCP_LISTEN`.
 const LISTENING: &str = "0A";
 
-impl ProcRoot {
+/// How long the tables are believed, ns, while the process has the same sockets: a connection that its other end has closed keeps its
+/// inode.
+const BELIEVED_NS: u64 = 30_000_000_000;
+
+/// The sockets of one process, as last looked at.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    own: HashSet<u64>,
+    accepted: Vec<u64>,
+    /// When the tables were read, ns; none: never.
+    read_ns: Option<u64>,
+}
+
+impl Sockets {
     /// Inodes of the established TCP connections that others made to the process: at a port on which it listens, and whose other end is
     /// not the process itself. Who made a connection ends it; what the process connected to is its own to close.
     ///
+    /// To read the tables the kernel goes through every connection of the host: they are read anew when the process has other sockets
+    /// than at the last look, and now and then.
+    ///
     /// # Errors
     /// The open files of the process cannot be listed. A table that cannot be read has no connections.
-    pub fn connections(&self, pid: u32) -> Result<Vec<u64>, ProcError> {
+    pub fn accepted(&mut self, root: &ProcRoot, pid: u32, now_ns: u64) -> Result<&[u64], ProcError> {
+        let own = root.sockets(pid)?;
+        let is_known = self.own == own && self.read_ns.is_some_and(|read| now_ns < read.saturating_add(BELIEVED_NS));
+        if !is_known {
+            self.accepted = root.accepted(pid, &own);
+            self.own = own;
+            self.read_ns = Some(now_ns);
+        }
+        Ok(&self.accepted)
+    }
+}
+
+impl ProcRoot {
+    /// Inodes of the open sockets.
+    fn sockets(&self, pid: u32) -> Result<HashSet<u64>, ProcError> {
         let directory = fs::read_dir(self.file(pid, "fd")).map_err(|source| ProcError::of(pid, "fd", source))?;
         let links = directory.flatten().take(FILES).filter_map(|entry| fs::read_link(entry.path()).ok());
-        let own: HashSet<u64> = links.filter_map(|link| socket(link.to_str()?)).collect();
+        Ok(links.filter_map(|link| socket(link.to_str()?)).collect())
+    }
+
+    /// Those of them that the process has accepted from others, by the tables of its network namespace.
+    fn accepted(&self, pid: u32, own: &HashSet<u64>) -> Vec<u64> {
         if own.is_empty() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let mut ends: HashMap<(String, String), u64> = HashMap::new();
         let mut ports: HashSet<String> = HashSet::new();
@@ -50,7 +84,7 @@ impl ProcRoot {
         let is_accepted = |local: &str| port(local).is_some_and(|port| ports.contains(port));
         let from_outside = |local: &str, remote: &str| !ends.contains_key(&(remote.to_owned(), local.to_owned()));
         let found = ends.iter().filter(|((local, remote), _)| is_accepted(local) && from_outside(local, remote));
-        Ok(found.map(|(_, inode)| *inode).collect())
+        found.map(|(_, inode)| *inode).collect()
     }
 }
 
@@ -86,6 +120,8 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
 
     #[test]
@@ -109,6 +145,43 @@ mod tests {
             Some(("0100007F:1F90", "0100007F:A0B4", ESTABLISHED, 7)),
         );
         assert_eq!(port("00000000000000000000000000000000:1F90"), Some("1F90"));
+    }
+
+    /// A /proc of one process, with these sockets and this table.
+    fn lay(proc: &TempDir, sockets: &[u64], table: &str) {
+        let _ = fs::remove_dir_all(proc.path().join("7"));
+        fs::create_dir_all(proc.path().join("7/fd")).unwrap();
+        fs::create_dir_all(proc.path().join("7/net")).unwrap();
+        for inode in sockets {
+            std::os::unix::fs::symlink(format!("socket:[{inode}]"), proc.path().join(format!("7/fd/{inode}"))).unwrap();
+        }
+        fs::write(proc.path().join("7/net/tcp"), table).unwrap();
+    }
+
+    #[test]
+    fn tables_are_read_when_sockets_change_and_now_and_then() {
+        let listening = "0: 00000000:1F90 00000000:0000 0A 0:0 0:0 0 0 0 5 1";
+        let line = |inode: u64, state: &str| format!("1: 0100007F:1F90 0200007F:{inode:04X} {state} 0:0 0:0 0 0 0 {inode} 1");
+        let table = |lines: &[String]| format!("head\n{listening}\n{}\n", lines.join("\n"));
+        let (proc, mut known) = (TempDir::new().unwrap(), Sockets::default());
+        let root = ProcRoot::new(proc.path());
+        let second = 1_000_000_000;
+        // Sockets, lines of the table, the time; what is accepted then.
+        for (sockets, lines, at, expected) in [
+            (&[5][..], &[][..], 0, &[][..]),
+            (&[5, 6], &[line(6, ESTABLISHED)], second, &[6]),
+            (&[5, 6], &[line(6, "08")], 30 * second, &[6]),
+            (&[5, 6], &[line(6, "08")], 31 * second, &[]),
+            (&[5, 6, 8], &[line(6, ESTABLISHED), line(8, ESTABLISHED), line(9, ESTABLISHED)], 32 * second, &[6, 8]),
+            (&[5, 8], &[line(6, ESTABLISHED), line(8, ESTABLISHED)], 33 * second, &[8]),
+            (&[], &[], 34 * second, &[]),
+        ] {
+            lay(&proc, sockets, &table(lines));
+            let mut found = known.accepted(&root, 7, at).unwrap().to_vec();
+            found.sort_unstable();
+            assert_eq!(found, expected, "at {at}");
+        }
+        assert!(known.accepted(&root, 8, 0).is_err(), "no such process");
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub use self::{
 };
 pub use crate::growth::Settings;
 use crate::{
-    discovery::{Life, ProcRoot},
+    discovery::{Life, ProcRoot, Sockets},
     goruntime::{ProcessMemory, Runtime, RuntimeError},
     growth::{MemoryTrend, Watch, census_period},
     model::{Finding, Goroutine, LimitKind, MemoryError, MemoryLimit, Projection, RuntimeAddress, RuntimeFigures, Suspect},
@@ -59,6 +59,7 @@ pub struct Looks<D> {
     prover: Prover,
     watch: Watch,
     trend: MemoryTrend,
+    sockets: Sockets,
     started_ns: u64,
     next_census_ns: u64,
     next_connections_ns: u64,
@@ -85,6 +86,7 @@ impl<D: Deadline> Looks<D> {
             subject,
             watch: Watch::new(now, settings),
             trend: MemoryTrend::default(),
+            sockets: Sockets::default(),
             started_ns: now,
             next_census_ns: now,
             next_connections_ns: now,
@@ -256,8 +258,8 @@ impl<D: Deadline> Looks<D> {
         if now < self.next_connections_ns {
             return;
         }
-        let connections = self.root.connections(self.subject.listed.pid).unwrap_or_default();
-        self.watch.connections(now, &connections);
+        let accepted = self.sockets.accepted(&self.root, self.subject.listed.pid, now).unwrap_or_default();
+        self.watch.connections(now, accepted);
         let cost = Duration::from_nanos(clock().saturating_sub(now));
         self.next_connections_ns = now.saturating_add(nanos(CONNECTIONS_PERIOD.max(cost.saturating_mul(CONNECTIONS_SHARE))));
     }

@@ -66,6 +66,7 @@ impl Observer {
         }
         self.next_burial_ns = now.saturating_add(nanos(BURIALS));
         let mut sites = self.maps.sites();
+        self.take_windows(&sites);
         for key in due {
             let sites = sites.remove(&key).unwrap_or_default();
             self.bury_one(key, sites, now);

@@ -45,7 +45,7 @@ use self::{
     looker::Looker,
     pods::Cluster,
     reader::{Reader, Reading, Task},
-    switcher::{Command, Reply},
+    switcher::{Command, Opened, Reply},
     watched::Watched,
 };
 use crate::{
@@ -223,6 +223,8 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
         looking: HashMap::new(),
         unreadable: HashSet::new(),
         scanning: false,
+        closed: Vec::new(),
+        next_settling_ns: 0,
         starting: Some(Starting::default()),
         records_lost: 0,
     };
@@ -308,6 +310,10 @@ struct Observer {
     /// Whether the finder lists /proc.
     scanning: bool,
     next_scan_ns: u64,
+    /// Windows that are over, of which nothing has been read yet.
+    closed: Vec<(Slot, Family, Opened)>,
+    /// When they are read at the latest, ns.
+    next_settling_ns: u64,
     /// Until every process found at start-up is attached or refused.
     starting: Option<Starting>,
     records_lost: u64,
@@ -417,6 +423,7 @@ impl Observer {
             let _ = self.jobs.send(Job::Scan(known));
         }
         self.bury(now);
+        self.settle_windows(now);
         self.open_windows(now);
         self.detach_idle(now);
     }
@@ -459,6 +466,7 @@ impl Observer {
         let scan = if self.scanning { u64::MAX } else { self.next_scan_ns };
         // A lost record is noticed within a second.
         let tick = clock().saturating_add(1_000_000_000);
-        ends.chain(idle).chain(self.next_window()).chain([scan, tick]).min().unwrap_or(tick)
+        let settling = (!self.closed.is_empty()).then_some(self.next_settling_ns);
+        ends.chain(idle).chain(self.next_window()).chain(settling).chain([scan, tick]).min().unwrap_or(tick)
     }
 }

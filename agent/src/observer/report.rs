@@ -25,6 +25,7 @@ impl Observer {
     pub(super) fn report(&mut self) -> Arc<Report> {
         let begin = clock();
         let mut sites = self.maps.sites();
+        self.take_windows(&sites);
         let mut processes = Vec::with_capacity(self.watched.len());
         let mut totals: Vec<(&Watched, Totals, Option<&Attachment>)> = Vec::new();
         let used_sites: u64 = sites.values().map(|sites| sites.len() as u64).sum();

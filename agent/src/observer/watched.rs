@@ -63,6 +63,8 @@ impl Memory {
 /// A family that is counted in windows.
 #[derive(Debug, Default)]
 struct Sampled {
+    /// Since when, ns.
+    since_ns: u64,
     estimates: BTreeMap<Kind, Estimate>,
     /// Estimated events by site since then, and what they were exactly before.
     sites: HashMap<(Kind, u64), u64>,
@@ -132,7 +134,7 @@ impl Watched {
         let kinds = Kind::ALL.into_iter().filter(|kind| kind.family() == family);
         let estimates = kinds.map(|kind| (kind, Estimate::new(reading.of(kind), now_ns))).collect();
         let sites = reading.sites.iter().filter(|site| site.kind.family() == family).map(|site| ((site.kind, site.pc), site.hits));
-        self.sampled.insert(family, Sampled { estimates, sites: sites.collect(), last: reading.clone() });
+        self.sampled.insert(family, Sampled { since_ns: now_ns, estimates, sites: sites.collect(), last: reading.clone() });
     }
 
     /// Takes in what was counted in a window. How many hits the family had in it, and how many while it was switched.
@@ -142,7 +144,8 @@ impl Watched {
             self.begin_windows(family, &reading, opened.closed_ns);
             return (0, 0);
         }
-        let Some(sampled) = self.sampled.get_mut(&family) else { return (0, 0) };
+        // It says nothing of a process that has come since.
+        let Some(sampled) = self.sampled.get_mut(&family).filter(|sampled| sampled.since_ns < opened.closed_ns) else { return (0, 0) };
         let before = sampled.last.by_cpu(family);
         let by_cpu = reading.by_cpu(family);
         let family_by_cpu: Vec<u64> =

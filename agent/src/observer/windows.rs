@@ -1,6 +1,6 @@
 //! Families that are too busy to be counted all the time: closing them, opening windows, taking windows in.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use goroscope_abi::{Family, ProcessKey, record::HITS_PER_RECORD};
 use tracing::info;
@@ -8,14 +8,18 @@ use tracing::info;
 use super::{
     Observer,
     attachment::State,
-    clock,
+    clock, nanos,
     switcher::{Command, Opened},
     watched::Reading,
 };
 use crate::{
     budget::{Schedule, WINDOW},
     model::Slot,
+    tracer::SiteHits,
 };
+
+/// How long a window's counts may wait for those of others: each reading lists every site of every process.
+const SETTLING: Duration = Duration::from_millis(500);
 
 impl Observer {
     /// A process took hits: whether its family may stay on.
@@ -72,22 +76,39 @@ impl Observer {
         }
     }
 
-    /// A window is over: every process of the executable takes in what it did in it.
+    /// A window is over. Nothing is counted until the next one opens: what it counted can be read a little later, with that of others.
     pub(super) fn window_over(&mut self, slot: Slot, family: Family, opened: Opened) {
-        let readings = self.readings_of(slot);
-        let (mut counted, mut switching) = (0u64, 0u64);
-        for (key, reading) in readings {
-            if let Some(watched) = self.watched.get_mut(&key) {
+        if self.closed.is_empty() {
+            self.next_settling_ns = clock().saturating_add(nanos(SETTLING));
+        }
+        self.closed.push((slot, family, opened));
+    }
+
+    /// Reads what windows have counted, once enough of them may be over.
+    pub(super) fn settle_windows(&mut self, now: u64) {
+        if !self.closed.is_empty() && now >= self.next_settling_ns {
+            let sites = self.maps.sites();
+            self.take_windows(&sites);
+        }
+    }
+
+    /// Every process of an executable takes in what it did in a window that is over; `sites` of all, as just read.
+    pub(super) fn take_windows(&mut self, sites: &HashMap<ProcessKey, Vec<SiteHits>>) {
+        for (slot, family, opened) in std::mem::take(&mut self.closed) {
+            let (mut counted, mut switching) = (0u64, 0u64);
+            for (key, watched) in self.watched.iter_mut().filter(|(_, watched)| watched.slot.as_ref() == Ok(&slot)) {
+                let sites = sites.get(key).cloned().unwrap_or_default();
+                let reading = Reading { hits: self.maps.hits(key).unwrap_or_default(), sites };
                 let (in_window, gated) = watched.end_window(family, reading, opened);
                 counted += in_window;
                 switching += gated;
             }
-        }
-        let exposure = exposure(opened, counted, switching);
-        if let Some(State::Windows { schedule, next_ns }) =
-            self.attachments.get_mut(&slot).and_then(|attachment| attachment.families.get_mut(&family))
-        {
-            *next_ns = Some(schedule.next(clock(), exposure, rand::random()));
+            let exposure = exposure(opened, counted, switching);
+            if let Some(State::Windows { schedule, next_ns }) =
+                self.attachments.get_mut(&slot).and_then(|attachment| attachment.families.get_mut(&family))
+            {
+                *next_ns = Some(schedule.next(clock(), exposure, rand::random()));
+            }
         }
     }
 
