@@ -25,6 +25,9 @@ pub(crate) struct Args {
     /// Take the image that `cargo xtask image` has left; else it is built first.
     #[arg(long)]
     no_build: bool,
+    /// As it was said to `up`: without what does not depend on cgroups, where it is version 2.
+    #[arg(long, value_enum, default_value_t)]
+    cgroup: Cgroup,
     /// Only rows whose text contains this, and the installation that they need.
     filter: Option<String>,
 }
@@ -102,7 +105,7 @@ impl Line {
 
 pub(super) fn run(args: &Args, yes: bool) -> Result<()> {
     interrupted::notice()?;
-    let lines = rows(image_of(args.no_build, yes)?, Cgroup::Host, args.filter.as_deref())?;
+    let lines = rows(image_of(args.no_build, yes)?, args.cgroup, args.filter.as_deref())?;
     show(&lines);
     outcome(&lines)
 }
