@@ -41,8 +41,8 @@ fn check(CheckArgs { pid, time, report, interval }: CheckArgs) -> CheckStatus {
 }
 
 fn goroutines(args: GoroutinesArgs) -> ExitStatus {
-    let GoroutinesArgs { pid, json, pprof, no_stacks, depth, top } = args;
-    match commands::goroutines(&Question { pid, json, pprof, stacks: !no_stacks, depth, top }) {
+    let GoroutinesArgs { pid, json, pprof, no_stacks, depth, top, time } = args;
+    match commands::goroutines(&Question { pid, json, pprof, stacks: !no_stacks, depth, top, time }) {
         Ok(()) => ExitStatus::Ok,
         Err(error @ GoroutinesError::NotPermitted { .. }) => fail(error, ExitStatus::Permission),
         Err(error) => fail(error, ExitStatus::Failure),

@@ -132,6 +132,10 @@ pub struct GoroutinesArgs {
     /// Rows of the table at most
     #[arg(long, value_name = "ROWS", default_value_t = 50)]
     pub top: usize,
+    /// Look twice, so long apart, to tell who has not run in between. With one look that is known of those only that garbage collections of
+    /// the process have met
+    #[arg(long = "for", value_name = "TIME", value_parser = span)]
+    pub time: Option<Duration>,
 }
 
 /// Flags of `doctor`.

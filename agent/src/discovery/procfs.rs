@@ -175,6 +175,18 @@ impl ProcRoot {
         }
     }
 
+    /// Whether CLOCK_MONOTONIC is the same to the process as to this one; not if that is not known.
+    #[must_use]
+    pub fn shares_clock(&self, pid: u32) -> bool {
+        let namespace = |of: &str| fs::read_link(self.path.join(of).join("ns/time"));
+        match (namespace("self"), namespace(&pid.to_string())) {
+            (Ok(own), Ok(its)) => own == its,
+            // A kernel without them.
+            (Err(error), _) => error.kind() == std::io::ErrorKind::NotFound,
+            _ => false,
+        }
+    }
+
     /// When the machine was booted, to the second.
     ///
     /// # Errors

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::{json::rfc3339, process::Header};
-use crate::model::{GoroutineGroup, ProcessReport, Report};
+use crate::model::{self, GoroutineGroup, ProcessReport, Report};
 
 /// The list as JSON text, of one process or of all.
 ///
@@ -43,8 +43,25 @@ struct Group<'a> {
     created_by: Option<&'a str>,
     file: Option<&'a str>,
     line: Option<u32>,
-    /// How long the longest of them has not run, at least.
+    #[serde(flatten)]
+    blocked: Option<Blocked>,
+}
+
+/// For how long goroutines of a group have not run; where that is known of none, the keys are missing.
+#[derive(Serialize)]
+pub struct Blocked {
+    /// The longest time, at least.
     blocked_for_seconds: f64,
+    /// The shortest, of those of which it is known.
+    blocked_for_shortest_seconds: f64,
+    /// Of how many it is known.
+    blocked_known: u64,
+}
+
+impl From<model::Blocked> for Blocked {
+    fn from(model::Blocked { known, shortest, longest }: model::Blocked) -> Self {
+        Self { blocked_for_seconds: longest.as_secs_f64(), blocked_for_shortest_seconds: shortest.as_secs_f64(), blocked_known: known }
+    }
 }
 
 impl<'a> Process<'a> {
@@ -71,7 +88,7 @@ impl<'a> Group<'a> {
             created_by: site.map(|site| site.function.as_str()),
             file: site.map(|site| site.file.as_str()),
             line: site.map(|site| site.line),
-            blocked_for_seconds: group.blocked_for.as_secs_f64(),
+            blocked: group.blocked.map(Blocked::from),
         }
     }
 }

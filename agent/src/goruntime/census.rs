@@ -90,7 +90,8 @@ impl<M: Memory> Runtime<M> {
     pub(super) fn struct_length(&self) -> u32 {
         let (g, gobuf) = (&self.facts.layout.g, &self.facts.layout.gobuf);
         let saved = [gobuf.sp, gobuf.pc, gobuf.bp].map(|at| g.sched.saturating_add(at));
-        let fields = [g.stack.saturating_add(8), g.atomicstatus, g.goid, g.waitreason, g.gopc, g.startpc, g.tracking_seq, g.waiting];
+        let fields =
+            [g.stack.saturating_add(8), g.atomicstatus, g.goid, g.waitreason, g.gopc, g.startpc, g.tracking_seq, g.waiting, g.waitsince];
         let maybe = [g.syscallsp, g.syscallpc, g.syscallbp.unwrap_or(0), g.parent_goid.unwrap_or(0)];
         saved.into_iter().chain(fields).chain(maybe).max().unwrap_or(0).saturating_add(8).min(g.size)
     }
@@ -124,11 +125,16 @@ impl<M: Memory> Runtime<M> {
             (word(g.sched + gobuf.sp), word(g.sched + gobuf.pc), word(g.sched + gobuf.bp))
         };
         let wait = (state == GoroutineState::Waiting).then(|| WaitReason::of(self.minor, bytes.u8(g.waitreason))).flatten();
+        let blocked = matches!(state, GoroutineState::Waiting | GoroutineState::Syscall);
+        // A coroutine is switched to without it being cleared.
+        let keeps = wait.is_some_and(|reason| reason.as_str() == "coroutine");
+        let wait_since = (blocked && !keeps).then(|| bytes.u64(g.waitsince)).filter(|since| *since != 0);
         Some(Goroutine {
             g: RuntimeAddress(address),
             goid: bytes.u64(g.goid),
             state,
             wait,
+            wait_since,
             // The first one was made by the assembly that starts the runtime: Go calls that no creator either.
             created_at: if bytes.u64(g.goid) == 1 { RuntimeAddress(0) } else { word(g.gopc) },
             start: word(g.startpc),

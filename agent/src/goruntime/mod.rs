@@ -7,6 +7,7 @@
 //! is foreign: sizes are bounded, addresses are only ever read from.
 
 mod census;
+mod collections;
 mod figures;
 mod gather;
 mod heap;
@@ -16,12 +17,13 @@ mod processors;
 mod stacks;
 #[cfg(test)]
 mod testing;
+mod waits;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use goroscope_gobin::{RuntimeFacts, VirtualAddress};
 
-pub use self::{census::CensusTally, memory::ProcessMemory, stacks::FrameSize};
+pub use self::{census::CensusTally, collections::Collections, memory::ProcessMemory, stacks::FrameSize, waits::Waits};
 use crate::model::{Memory, MemoryError, RuntimeAddress};
 
 /// How often something that changes under our eyes is read again.

@@ -291,6 +291,7 @@ mod tests {
             goid: 1,
             state,
             wait: None,
+            wait_since: None,
             created_at: word(0),
             start: word(0x9000),
             parent: None,

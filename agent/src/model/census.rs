@@ -1,12 +1,8 @@
 //! The goroutines of one process, grouped: what a census becomes before it leaves the agent.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
-use super::{GoroutineState, Site};
+use super::{Blocked, GoroutineState, Site};
 
 /// Goroutines that were made by one statement, do the same and wait for the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +15,9 @@ pub struct GoroutineGroup {
     pub wait_reason: Option<&'static str>,
     /// How many.
     pub count: u64,
-    /// For how long the longest of them has not run, at least: it was met, without having run since, in all censuses of this time.
-    pub blocked_for: Duration,
+    /// For how long they have not run, at least: they were met, without having run since, in all censuses of this time. None if all of
+    /// them are met for the first time since they ran.
+    pub blocked: Option<Blocked>,
 }
 
 /// All goroutines of one process at one instant, the runtime's own included.

@@ -1,6 +1,6 @@
 //! A goroutine as a census sees it.
 
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 
 use goroscope_gobin::WaitReason;
 
@@ -52,6 +52,9 @@ pub struct Goroutine {
     pub state: GoroutineState,
     /// Why it waits; only where it does, and where the version has a name for the number.
     pub wait: Option<WaitReason>,
+    /// `g.waitsince`, CLOCK_MONOTONIC of the target's time namespace, ns: when the collection before the one stopped marking that first
+    /// found it blocked. None if there were no two yet.
+    pub wait_since: Option<u64>,
     /// Return address of the `go` statement; 0 for the first goroutine and those of C threads.
     pub created_at: RuntimeAddress,
     /// Its function.
@@ -70,6 +73,32 @@ pub struct Goroutine {
     pub stack: Range<RuntimeAddress>,
     /// `g.waiting`: the first `runtime.sudog` of what it waits on; 0 if there is none.
     pub waiting: RuntimeAddress,
+}
+
+/// For how long goroutines have not run, of those of a group of which it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// How many these are, not 0.
+    pub known: u64,
+    /// The one that was blocked last.
+    pub shortest: Duration,
+    /// The one that was blocked first.
+    pub longest: Duration,
+}
+
+impl Blocked {
+    /// One goroutine.
+    #[must_use]
+    pub const fn one(time: Duration) -> Self {
+        Self { known: 1, shortest: time, longest: time }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn join(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        let (Some(a), Some(b)) = (one, other) else { return one.or(other) };
+        Some(Self { known: a.known + b.known, shortest: a.shortest.min(b.shortest), longest: a.longest.max(b.longest) })
+    }
 }
 
 /// The calls that a goroutine is in.

@@ -26,7 +26,7 @@ pub use executable::{Executable, ExecutableId, Inode};
 pub use features::{Feature, Features};
 pub use figures::RuntimeFigures;
 pub use finding::{Evidence, Finding, FindingKind, LimitKind, MemoryLimit, Projection, Suspect, TickerSuspect};
-pub use goroutine::{Goroutine, GoroutineState, Stack};
+pub use goroutine::{Blocked, Goroutine, GoroutineState, Stack};
 pub use histogram::Histogram;
 pub use memory::{Memory, MemoryError, Read};
 pub use plan::{Probe, ProbePlan, Refusal, Subject};

@@ -152,7 +152,7 @@ impl Snapshots {
         let store = Store::open(&self.path, snapshots::LIMIT).map_err(|error| error.to_string())?;
         let (subject, runtime, now) = (watch.looks.subject(), watch.looks.runtime(), SystemTime::now());
         let frame_size = |at: RuntimeAddress| subject.symbolizer.frame_size(at.to_virtual(subject.load_bias));
-        let groups = Groups::read(runtime, Some(profile::DEPTH), &frame_size).map_err(|error| error.to_string())?;
+        let groups = Groups::read(runtime, Some(profile::DEPTH), &frame_size, &mut |_| None).map_err(|error| error.to_string())?;
         let names = Names::new(Arc::clone(&subject.executable), subject.load_bias);
         let said = export::findings::findings(findings).map_err(|error| error.to_string())?;
         let goroutines = serde_json::Value::from(profile::json(&groups, &names)).to_string();

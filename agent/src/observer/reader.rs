@@ -19,8 +19,10 @@ use super::{Event, clock, nanos, watched::Reading as Probes};
 use crate::{
     collect::{Totals, counters},
     discovery::{Life, Listed, ProcRoot},
-    goruntime::{ProcessMemory, Runtime, RuntimeError},
-    model::{CensusReport, Count, Executable, Goroutine, GoroutineGroup, GoroutineState, RuntimeAddress, RuntimeFigures, RuntimeReading},
+    goruntime::{ProcessMemory, Runtime, RuntimeError, Waits},
+    model::{
+        Blocked, CensusReport, Count, Executable, Goroutine, GoroutineGroup, GoroutineState, RuntimeAddress, RuntimeFigures, RuntimeReading,
+    },
     symbolize::Symbolizer,
     tracer::Maps,
 };
@@ -31,7 +33,7 @@ const CENSUS_SHARE: u32 = 100;
 /// When a process that is only just starting is looked at again.
 const SOON: Duration = Duration::from_millis(20);
 
-/// Goroutines of one process whose waits are timed; beyond that none is, as it takes 24 bytes each.
+/// Goroutines of one process whose waits are timed; beyond that none is.
 const TIMED: usize = 200_000;
 
 /// What the thread is told.
@@ -84,15 +86,8 @@ struct Watch {
     symbolizer: Symbolizer,
     census: Option<Arc<CensusReport>>,
     next_census_ns: u64,
-    waits: HashMap<u64, Wait>,
+    waits: Waits,
     created: u64,
-}
-
-/// A goroutine that has not run since.
-struct Wait {
-    seq: u8,
-    since_ns: u64,
-    census: u32,
 }
 
 /// What the thread owns.
@@ -104,13 +99,11 @@ pub(super) struct Reader {
     watches: BTreeMap<ProcessKey, Watch>,
     /// Processes that are only just starting.
     young: BTreeSet<ProcessKey>,
-    /// Counts the passes, to tell which waits are still there.
-    pass: u32,
 }
 
 impl Reader {
     pub(super) fn new(root: ProcRoot, maps: Arc<Maps>, interval: Duration, events: Sender<Event>) -> Self {
-        Self { root, maps, interval, events, watches: BTreeMap::new(), young: BTreeSet::new(), pass: 0 }
+        Self { root, maps, interval, events, watches: BTreeMap::new(), young: BTreeSet::new() }
     }
 
     /// Works until nobody listens any more.
@@ -145,7 +138,7 @@ impl Reader {
                 let runtime = Runtime::new(memory, subject.facts, minor, subject.load_bias);
                 let symbolizer = Symbolizer::new(Arc::clone(&subject.executable));
                 let watch =
-                    Watch { subject: *subject, runtime, symbolizer, census: None, next_census_ns: 0, waits: HashMap::new(), created: 0 };
+                    Watch { subject: *subject, runtime, symbolizer, census: None, next_census_ns: 0, waits: Waits::new(TIMED), created: 0 };
                 self.watches.insert(key, watch);
                 Some(key)
             }
@@ -160,12 +153,11 @@ impl Reader {
     /// Reads some processes: memory first and probes after it, so that no site is ahead of its total for longer than that takes.
     /// Whether anybody listens.
     fn read(&mut self, keys: Vec<ProcessKey>) -> bool {
-        self.pass = self.pass.wrapping_add(1);
         let mut read = Vec::with_capacity(keys.len());
         for key in keys {
             let Some(watch) = self.watches.get_mut(&key) else { continue };
             let began_ns = clock();
-            match watch.read(self.pass, self.interval) {
+            match watch.read(self.interval) {
                 Ok(runtime) => read.push((key, runtime, began_ns)),
                 Err(error) => {
                     debug!(pid = key.tgid, %error, "memory is not read");
@@ -204,13 +196,13 @@ impl Reader {
 }
 
 impl Watch {
-    fn read(&mut self, pass: u32, interval: Duration) -> Result<RuntimeReading, RuntimeError> {
+    fn read(&mut self, interval: Duration) -> Result<RuntimeReading, RuntimeError> {
         let figures: RuntimeFigures = self.runtime.figures()?;
         let begin = clock();
         let census = match &self.census {
             Some(census) if begin < self.next_census_ns => Arc::clone(census),
             _ => {
-                let census = Arc::new(self.count(pass, begin)?);
+                let census = Arc::new(self.count(begin)?);
                 self.census = Some(Arc::clone(&census));
                 let end = clock();
                 let pause = (end - begin).saturating_mul(CENSUS_SHARE.into());
@@ -222,58 +214,34 @@ impl Watch {
         Ok(RuntimeReading { figures, census })
     }
 
-    fn count(&mut self, pass: u32, now_ns: u64) -> Result<CensusReport, RuntimeError> {
-        let mut groups: HashMap<(RuntimeAddress, GoroutineState, Option<&'static str>), (u64, u64)> = HashMap::new();
+    fn count(&mut self, now_ns: u64) -> Result<CensusReport, RuntimeError> {
+        let mut groups: HashMap<_, (u64, Option<Blocked>)> = HashMap::new();
         let waits = &mut self.waits;
+        waits.begin(now_ns);
         let tally = self.runtime.census(&mut |goroutine: &Goroutine| {
             if goroutine.state == GoroutineState::Dead {
                 return;
             }
-            let since = time(waits, goroutine, pass, now_ns);
-            let key = (goroutine.created_at, goroutine.state, goroutine.wait.map(|reason| reason.as_str()));
-            let (count, earliest) = groups.entry(key).or_insert((0, u64::MAX));
-            *count += 1;
-            *earliest = since.min(*earliest);
+            let blocked = waits.since(goroutine).map(|since| Blocked::one(Duration::from_nanos(now_ns.saturating_sub(since))));
+            let key: (RuntimeAddress, _, Option<&'static str>) =
+                (goroutine.created_at, goroutine.state, goroutine.wait.map(|reason| reason.as_str()));
+            let entry = groups.entry(key).or_default();
+            *entry = (entry.0 + 1, Blocked::join(entry.1, blocked));
         })?;
-        self.waits.retain(|_, wait| wait.census == pass);
+        waits.end();
         // Several statements can be one line of one function: they are told apart by address until here only.
-        let mut named: BTreeMap<_, (u64, u64)> = BTreeMap::new();
-        for ((created_at, state, wait), (count, earliest)) in groups {
+        let mut named: BTreeMap<_, (u64, Option<Blocked>)> = BTreeMap::new();
+        for ((created_at, state, wait), (count, blocked)) in groups {
             let address = created_at.to_virtual(self.subject.load_bias);
             let site = if created_at.0 == 0 { None } else { self.symbolizer.holder(address).ok() };
-            let entry = named.entry((site, state, wait)).or_insert((0, u64::MAX));
-            entry.0 += count;
-            entry.1 = entry.1.min(earliest);
+            let entry = named.entry((site, state, wait)).or_default();
+            *entry = (entry.0 + count, Blocked::join(entry.1, blocked));
         }
         let mut groups: Vec<GoroutineGroup> = named
             .into_iter()
-            .map(|((created_by, state, wait_reason), (count, earliest))| GoroutineGroup {
-                created_by,
-                state,
-                wait_reason,
-                count,
-                blocked_for: Duration::from_nanos(now_ns.saturating_sub(earliest)),
-            })
+            .map(|((created_by, state, wait_reason), (count, blocked))| GoroutineGroup { created_by, state, wait_reason, count, blocked })
             .collect();
         groups.sort_by_key(|group| std::cmp::Reverse(group.count));
         Ok(CensusReport { taken_at: SystemTime::now(), groups, torn: tally.torn })
     }
-}
-
-/// Since when the goroutine has not run, as far as the censuses so far can tell.
-fn time(waits: &mut HashMap<u64, Wait>, goroutine: &Goroutine, pass: u32, now_ns: u64) -> u64 {
-    if goroutine.state != GoroutineState::Waiting {
-        return now_ns;
-    }
-    if let Some(wait) = waits.get_mut(&goroutine.goid) {
-        if wait.seq != goroutine.seq {
-            (wait.seq, wait.since_ns) = (goroutine.seq, now_ns);
-        }
-        wait.census = pass;
-        return wait.since_ns;
-    }
-    if waits.len() < TIMED {
-        waits.insert(goroutine.goid, Wait { seq: goroutine.seq, since_ns: now_ns, census: pass });
-    }
-    now_ns
 }

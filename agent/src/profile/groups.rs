@@ -1,6 +1,6 @@
 //! Goroutines that are alike, counted. Input noun: a [`Runtime`]. Output noun: [`Groups`]. Must not know names of functions.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use goroscope_gobin::WaitReason;
 
@@ -8,7 +8,7 @@ use super::names::Names;
 use crate::{
     export::pprof,
     goruntime::{CensusTally, FrameSize, Runtime, RuntimeError},
-    model::{Goroutine, GoroutineState, Memory, RuntimeAddress, Stack},
+    model::{Blocked, Goroutine, GoroutineState, Memory, RuntimeAddress, Stack},
 };
 
 /// Goroutines whose stacks are read at a time.
@@ -38,6 +38,8 @@ pub struct Members {
     pub count: u64,
     /// Some of them.
     pub goids: Vec<u64>,
+    /// For how long they have not run.
+    pub blocked: Option<Blocked>,
 }
 
 /// All goroutines of a process but dead ones.
@@ -51,18 +53,25 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// Takes a census, with stacks of `depth` calls if there is one.
-    pub fn read<M: Memory>(runtime: &Runtime<M>, depth: Option<usize>, frame_size: &FrameSize<'_>) -> Result<Self, RuntimeError> {
+    /// Takes a census, with stacks of `depth` calls if there is one. For how long a goroutine has not run is known to `blocked_for`.
+    pub fn read<M: Memory>(
+        runtime: &Runtime<M>,
+        depth: Option<usize>,
+        frame_size: &FrameSize<'_>,
+        blocked_for: &mut dyn FnMut(&Goroutine) -> Option<Duration>,
+    ) -> Result<Self, RuntimeError> {
         let (mut groups, mut batch, mut dead) = (HashMap::new(), Vec::with_capacity(BATCH), 0);
         let mut failed = None;
-        let fold = |batch: &mut Vec<Goroutine>, groups: &mut HashMap<Group, Members>| -> Result<(), RuntimeError> {
+        let mut fold = |batch: &mut Vec<Goroutine>, groups: &mut HashMap<Group, Members>| -> Result<(), RuntimeError> {
             let stacks = depth.map(|depth| runtime.stacks(batch, depth, frame_size)).transpose()?;
             let mut stacks = stacks.map(Vec::into_iter);
             for goroutine in batch.drain(..) {
+                let blocked = blocked_for(&goroutine).map(Blocked::one);
                 let Goroutine { goid, created_at, start, state, wait, .. } = goroutine;
                 let stack = stacks.as_mut().map(|stacks| stacks.next().unwrap_or_default());
                 let members: &mut Members = groups.entry(Group { created_at, start, state, wait, stack }).or_default();
                 members.count += 1;
+                members.blocked = Blocked::join(members.blocked, blocked);
                 if members.goids.len() < GOIDS {
                     members.goids.push(goid);
                 }

@@ -10,6 +10,8 @@ mod names;
 use goroscope_gobin::Frame;
 use serde_json::{Value, json};
 
+use crate::export::goroutines::Blocked;
+
 pub use self::{
     groups::{Group, Groups, Members},
     names::Names,
@@ -34,6 +36,9 @@ fn of_group(group: &Group, members: &Members, names: &Names) -> Value {
         "created_by": site.map(|site| json!({ "function": site.function, "file": site.file, "line": site.line })),
         "function": names.function(group.start),
     });
+    if let (Some(blocked), Some(object)) = (members.blocked.map(Blocked::from), value.as_object_mut()) {
+        object.extend(json!(blocked).as_object().cloned().unwrap_or_default());
+    }
     if let (Some(stack), Some(object)) = (&group.stack, value.as_object_mut()) {
         let frame = |frame: &Frame| json!({ "function": frame.function, "file": frame.file, "line": frame.line, "inlined": frame.inlined });
         let calls = names.stack(stack);

@@ -93,7 +93,7 @@ impl Group {
             GoroutineState::Syscall => "system call",
             GoroutineState::Dead => "ended",
         };
-        let blocked_for = (group.state == GoroutineState::Waiting).then_some(group.blocked_for);
+        let blocked_for = group.blocked.map(|blocked| blocked.longest);
         Self { count: group.count, slope, function, place, doing, blocked_for }
     }
 }

@@ -9,8 +9,9 @@ use std::{
 use goroscope_abi::{Family, Kind};
 
 use crate::model::{
-    AgentReport, CensusReport, Count, Evidence, FamilyMode, FamilyReport, Finding, FindingKind, GoroutineGroup, GoroutineState, Identity,
-    LimitKind, MemoryLimit, ProcessReport, Projection, Refusal, Report, RuntimeFigures, RuntimeReading, Site, Subject, TargetState,
+    AgentReport, Blocked, CensusReport, Count, Evidence, FamilyMode, FamilyReport, Finding, FindingKind, GoroutineGroup, GoroutineState,
+    Identity, LimitKind, MemoryLimit, ProcessReport, Projection, Refusal, Report, RuntimeFigures, RuntimeReading, Site, Subject,
+    TargetState,
 };
 
 /// Some second of an imagined day.
@@ -141,5 +142,6 @@ fn site(function: &str, line: u32) -> Arc<Site> {
 }
 
 fn group(created_by: Option<Arc<Site>>, state: GoroutineState, wait_reason: Option<&'static str>, count: u64) -> GoroutineGroup {
-    GoroutineGroup { created_by, state, wait_reason, count, blocked_for: Duration::from_secs(10) }
+    let blocked = (state == GoroutineState::Waiting).then_some(Blocked::one(Duration::from_secs(10)));
+    GoroutineGroup { created_by, state, wait_reason, count, blocked }
 }

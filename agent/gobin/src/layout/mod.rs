@@ -101,7 +101,7 @@ structs! {
     M = "runtime.m" { size = "sizeof", g0 = "g0", gsignal = "gsignal", procid = "procid", curg = "curg", p = "p" } optional { alllink = "alllink", schedlink = "schedlink" }
     /// `runtime.mstats`.
     Mstats = "runtime.mstats" {
-        heap_stats = "heapStats", last_gc_unix = "last_gc_unix", pause_total_ns = "pause_total_ns", pause_ns = "pause_ns", numgc = "numgc",
+        heap_stats = "heapStats", last_gc_unix = "last_gc_unix", pause_total_ns = "pause_total_ns", pause_ns = "pause_ns", pause_end = "pause_end", numgc = "numgc",
         numforcedgc = "numforcedgc", last_gc_nanotime = "last_gc_nanotime", enablegc = "enablegc",
     } optional { gc_pause_dist = "gcPauseDist" }
     /// `runtime.consistentHeapStats`: `stats` is an array of three `runtime.heapStatsDelta`, whose sums are the figures.

@@ -9,7 +9,8 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
-    time::SystemTime,
+    thread,
+    time::{Duration, SystemTime},
 };
 
 use super::text;
@@ -17,11 +18,15 @@ use crate::{
     analysis::Analyser,
     discovery::{Life, Listed, ProcError, ProcRoot},
     export::pprof,
-    goruntime::{ProcessMemory, Runtime, RuntimeError},
-    model::{Refusal, RuntimeAddress, RuntimeFigures},
+    goruntime::{ProcessMemory, Runtime, RuntimeError, Waits},
+    looks::clock,
+    model::{Goroutine, Memory, Refusal, RuntimeAddress, RuntimeFigures},
     profile::{Groups, Names},
     symbolize::Symbolizer,
 };
+
+/// Goroutines whose waits are timed by two censuses, 32 bytes each.
+const WAITS_MAX: usize = 16 << 20;
 
 /// What to tell of which process.
 #[derive(Clone, Debug)]
@@ -38,6 +43,8 @@ pub struct Question {
     pub depth: usize,
     /// Rows of the table.
     pub top: usize,
+    /// Time between two censuses, by which it is told who has not run; with one only what the collector has noted tells it.
+    pub time: Option<Duration>,
 }
 
 /// Why there is no answer. Each says what helps, if anything does.
@@ -144,12 +151,27 @@ fn look(question: &Question, root: &ProcRoot) -> Result<Answer, GoroutinesError>
         RuntimeError::NotPermitted => GoroutinesError::NotPermitted { pid },
         source => GoroutinesError::Runtime { pid, source },
     };
+    let mut waits = Waits::new(WAITS_MAX);
+    if let Some(time) = question.time {
+        first(&runtime, &mut waits).map_err(failed)?;
+        // wait: what is told is who does not run in this time
+        thread::sleep(time);
+    }
     let taken_at = SystemTime::now();
     let figures = runtime.figures().map_err(failed)?;
     let depth = (question.stacks && (question.json || question.pprof.is_some())).then_some(question.depth);
     let symbolizer = Symbolizer::new(Arc::clone(&executable));
     let frame_size = |at: RuntimeAddress| symbolizer.frame_size(at.to_virtual(load_bias));
-    let groups = Groups::read(&runtime, depth, &frame_size).map_err(failed)?;
+    let collections = runtime.collections().map_err(failed)?;
+    let (now_ns, shares_clock) = (clock(), root.shares_clock(pid));
+    waits.begin(now_ns);
+    let mut blocked_for = |goroutine: &Goroutine| {
+        let noted =
+            goroutine.wait_since.and_then(|noted| collections.blocked_since(noted)).filter(|since| shares_clock && *since <= now_ns);
+        let since = waits.since(goroutine).into_iter().chain(noted).min()?;
+        Some(Duration::from_nanos(now_ns.saturating_sub(since)))
+    };
+    let groups = Groups::read(&runtime, depth, &frame_size, &mut blocked_for).map_err(failed)?;
     // The pid may be another process' by now, or the process may run another image: what was read is nobody's then.
     let again = root.observe(pid).ok().filter(|again| (again.start_ticks, again.text) == (process.start_ticks, process.text));
     if again.is_none() || !matches!(root.life(listed), Ok(Life::Alive)) {
@@ -158,6 +180,15 @@ fn look(question: &Question, root: &ProcRoot) -> Result<Answer, GoroutinesError>
     let go_version = binary.version.to_string();
     let names = Names::new(executable, load_bias);
     Ok(Answer { pid, exe, go_version, taken_at, figures, groups, names })
+}
+
+/// Notes who is blocked now.
+fn first<M: Memory>(runtime: &Runtime<M>, waits: &mut Waits) -> Result<(), RuntimeError> {
+    waits.begin(clock());
+    runtime.census(&mut |goroutine| {
+        waits.since(goroutine);
+    })?;
+    Ok(())
 }
 
 fn write_profile(answer: &Answer, path: &Path) -> Result<(), GoroutinesError> {

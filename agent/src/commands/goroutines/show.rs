@@ -1,6 +1,6 @@
 //! What `goroutines` tells. Input noun: [`Answer`]. Output: text. Must not know processes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::{
     Answer,
 };
 use crate::{
-    model::{GoroutineState, Histogram, RuntimeFigures},
+    model::{Blocked, GoroutineState, Histogram, RuntimeFigures},
     profile::{self, Group},
 };
 
@@ -18,12 +18,13 @@ const VALUE: usize = 160;
 
 /// The table: one row for each statement, state and wait; stacks are not shown.
 pub(super) fn table(answer: &Answer, top: usize) -> String {
-    let mut rows: BTreeMap<Row, u64> = BTreeMap::new();
+    let mut rows: BTreeMap<Row, (u64, Option<Blocked>)> = BTreeMap::new();
     for (group, members) in &answer.groups.list {
-        *rows.entry(Row::of(answer, group)).or_default() += members.count;
+        let entry = rows.entry(Row::of(answer, group)).or_default();
+        *entry = (entry.0 + members.count, Blocked::join(entry.1, members.blocked));
     }
-    let mut rows: Vec<(Row, u64)> = rows.into_iter().collect();
-    rows.sort_by(|(a, of_a), (b, of_b)| of_b.cmp(of_a).then_with(|| a.cmp(b)));
+    let mut rows: Vec<(Row, (u64, Option<Blocked>))> = rows.into_iter().collect();
+    rows.sort_by(|(a, (of_a, _)), (b, (of_b, _))| of_b.cmp(of_a).then_with(|| a.cmp(b)));
     let figures = &answer.figures;
     let mut out = format!(
         "{} (pid {}, {}): {} goroutines and {} of the runtime; {} created, {} ended\n\n",
@@ -35,10 +36,10 @@ pub(super) fn table(answer: &Answer, top: usize) -> String {
         figures.created,
         figures.ended,
     );
-    let mut cells = vec![["COUNT", "STATE", "WAIT", "CREATED BY", "FUNCTION"].map(str::to_owned).to_vec()];
+    let mut cells = vec![["COUNT", "STATE", "WAIT", "BLOCKED", "CREATED BY", "FUNCTION"].map(str::to_owned).to_vec()];
     let left_out = rows.len().saturating_sub(top);
-    let rest: u64 = rows.iter().skip(top).map(|(_, count)| count).sum();
-    cells.extend(rows.into_iter().take(top).map(|(row, count)| row.cells(count)));
+    let rest: u64 = rows.iter().skip(top).map(|(_, (count, _))| count).sum();
+    cells.extend(rows.into_iter().take(top).map(|(row, (count, blocked))| row.cells(count, blocked)));
     out += &columns(&cells, 0);
     if left_out > 0 {
         out += &format!("\n{rest} more goroutines in {left_out} rows that are not shown (--top)\n");
@@ -65,9 +66,35 @@ impl Row {
         Self { state: group.state, wait: group.wait.map_or("-", |wait| wait.as_str()), created_by, function }
     }
 
-    fn cells(self, count: u64) -> Vec<String> {
+    fn cells(self, count: u64, time: Option<Blocked>) -> Vec<String> {
         let Self { state, wait, created_by, function } = self;
-        vec![count.to_string(), state.as_str().to_owned(), wait.to_owned(), harmless(&created_by, VALUE), harmless(&function, VALUE)]
+        vec![
+            count.to_string(),
+            state.as_str().to_owned(),
+            wait.to_owned(),
+            time.map_or_else(|| "-".to_owned(), |time| blocked(&time, count)),
+            harmless(&created_by, VALUE),
+            harmless(&function, VALUE),
+        ]
+    }
+}
+
+/// `2m to 3h`; with how many of them it is known of, if not of all.
+fn blocked(time: &Blocked, count: u64) -> String {
+    let (shortest, longest) = (age(time.shortest), age(time.longest));
+    let times = if shortest == longest { longest } else { format!("{shortest} to {longest}") };
+    if time.known < count { format!("{times} ({})", time.known) } else { times }
+}
+
+/// In its largest unit, rounded down.
+fn age(age: Duration) -> String {
+    let seconds = age.as_secs();
+    match seconds {
+        0 => format!("{}ms", age.as_millis()),
+        1..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86_400 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
     }
 }
 
@@ -121,4 +148,21 @@ fn of_figures(figures: &RuntimeFigures) -> Value {
 fn of_histogram(histogram: &Histogram) -> Value {
     let buckets: Vec<Value> = histogram.buckets().iter().map(|(bound, count)| json!({ "below": bound, "count": count })).collect();
     json!({ "buckets": buckets, "count": histogram.count(), "sum_estimate": histogram.sum() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times() {
+        let check = |known, shortest, longest, expected: &str| {
+            let time = Blocked { known, shortest: Duration::from_millis(shortest), longest: Duration::from_millis(longest) };
+            assert_eq!(blocked(&time, 3), expected);
+        };
+        check(3, 700, 700, "700ms");
+        check(3, 5000, 5999, "5s");
+        check(3, 61_000, 7_300_000, "1m to 2h");
+        check(2, 90_000_000, 90_000_000, "1d (2)");
+    }
 }

@@ -110,6 +110,7 @@ fn census(watch: &mut Watch, lives: &[Life], now: f64) {
             goid,
             state: if stretch.reason == 0 { GoroutineState::Runnable } else { GoroutineState::Waiting },
             wait: WaitReason::of(27, stretch.reason),
+            wait_since: None,
             created_at: RuntimeAddress(life.site),
             start: RuntimeAddress(life.site),
             parent: None,
