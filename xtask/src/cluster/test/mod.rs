@@ -51,7 +51,7 @@ const fn base(claim: &'static str, check: fn(&mut Scene) -> Result<String>) -> R
 }
 
 /// All of them, in their order: later ones use what earlier ones have started.
-const ROWS: [Row; 17] = [
+const ROWS: [Row; 18] = [
     base("Helm installs the chart; the image comes from containerd", install::install),
     base("two Deployments of three pods each run beside it", install::deploy),
     row("the agent's process has exactly three capabilities", true, install::capabilities),
@@ -63,6 +63,7 @@ const ROWS: [Row; 17] = [
     row("each leaking pod has a finding, and no innocent one", true, delivery::found),
     row("an Event on each leaking pod names the statement", true, delivery::event),
     row("the alert fires in Prometheus and reaches Alertmanager and a webhook", false, delivery::plain),
+    row("the agent uses no more than a twentieth of a core", false, neighbours::cost),
     row("a killed agent loses at most one interval", false, endurance::restart),
     row("upgrade and rollback keep the data flowing", false, endurance::upgrade),
     row("an API server that is away for two minutes costs nothing", false, endurance::away),

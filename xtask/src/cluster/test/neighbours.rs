@@ -1,13 +1,15 @@
 //! Rows: the cluster's own Go programs are seen, with the counts that they have themselves; and they do not notice.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
 use super::super::kubectl;
 use super::super::lab::{Life, NODE, pids, run_inside};
+use super::super::wait::pause;
 use super::page;
-use super::scene::{Scene, family, text};
+use super::scene::{Scene, agent_pid, family, text};
 
 /// Programs, and how each is asked for its own page of metrics.
 const PROGRAMS: [(&str, &[&str]); 5] = [
@@ -42,7 +44,7 @@ pub(super) fn seen(_: &mut Scene) -> Result<String> {
         for _ in 0..TIMES {
             let before = own(question).with_context(|| program.to_owned())?;
             // As old as one interval.
-            super::super::wait::pause(std::time::Duration::from_secs(2))?;
+            pause(Duration::from_secs(2))?;
             let of_program = family("go_goroutine_count")?;
             // Host processes have no pod; another of that name on this host is another unit's.
             let ours: Vec<f64> = of_program
@@ -62,6 +64,33 @@ pub(super) fn seen(_: &mut Scene) -> Result<String> {
     }
     let figures = figures.join("; ");
     if wrong.is_empty() { Ok(figures) } else { bail!("{}: {figures}", wrong.join(", ")) }
+}
+
+/// How much of a core the agent may use for all of them: a node has better things to do.
+const SHARE: f64 = 0.05;
+
+/// How long its use is measured.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// CPU time of a process until now, s.
+fn used(pid: u32) -> Result<f64> {
+    let line = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let fields = line.rsplit_once(')').context("a name in parentheses")?.1;
+    let ticks: u32 = fields.split_whitespace().skip(11).take(2).filter_map(|word| word.parse::<u32>().ok()).sum();
+    Ok(f64::from(ticks) / rustix::param::clock_ticks_per_second() as f64)
+}
+
+pub(super) fn cost(_: &mut Scene) -> Result<String> {
+    let pid = agent_pid()?;
+    let (before, start) = (used(pid)?, Instant::now());
+    pause(QUIET)?;
+    let share = (used(pid)? - before) / start.elapsed().as_secs_f64();
+    let processes: f64 =
+        family("goroscope_agent_processes")?.iter().filter(|series| series.label("state") == "attached").map(|series| series.value).sum();
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default().trim().to_owned();
+    let figures = format!("{:.1} % of a core in a minute, {memory} resident; {processes} Go processes; scraped each 5 s", share * 100.0);
+    if share > SHARE { bail!("{figures}") } else { Ok(figures) }
 }
 
 /// Each daemon's life, as it is now.
