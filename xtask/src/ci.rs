@@ -44,7 +44,7 @@ pub(crate) fn run(_: &Args, yes: bool) -> Result<()> {
     let mut times = Times::default();
     times.step("setup", || setup::ensure(yes, &[Need::Build, Need::Go, Need::Test, Need::Monitoring, Need::Chart]))?;
     times.step("fmt", format)?;
-    times.step("build", || build::all(yes, false))?;
+    times.step("build", || build::all(yes, build::Profile::Dev))?;
     times.step("clippy", clippy)?;
     times.step("tidy", tidy::check)?;
     times.step("monitoring", monitoring::check)?;

@@ -22,11 +22,6 @@ pub(crate) fn bpf_object() -> PathBuf {
     root().join("target/bpf/goroscope.bpf.o")
 }
 
-/// The agent as `cargo xtask build --release` leaves it.
-pub(crate) fn release_agent() -> PathBuf {
-    target().join("release/goroscope")
-}
-
 /// What was fetched or built once for all clones: `$XDG_CACHE_HOME/goroscope`, else `~/.cache/goroscope`.
 pub(crate) fn cache() -> PathBuf {
     let base = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());

@@ -3,13 +3,16 @@
 
 mod analysis;
 mod attach;
+pub(crate) mod census;
 mod cost;
+mod delay;
 mod footprint;
 mod kill;
 mod lab;
 mod numbers;
 mod proof;
 mod slowdown;
+mod ticks;
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,14 +21,14 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 
 use self::lab::Lab;
-use crate::paths::{release_agent, root};
+use crate::paths::root;
 use crate::setup::{self, Need};
 use crate::{build, result, step};
 
 /// Where the results go.
 const DOCUMENT: &str = "docs/benchmarks.md";
 
-/// Measures cost, slowdown, analysis, attaching, footprint, kill -9, proofs and how soon leaks are found, beside bpftrace; writes docs/benchmarks.md.
+/// Measures cost, slowdown, analysis, attaching, footprint, kill -9, censuses, proofs and how soon leaks are found, beside bpftrace; writes docs/benchmarks.md.
 ///
 /// As root, on an otherwise idle machine: another agent or bpftrace at work spoils every number. All of it takes about an hour.
 #[derive(clap::Args)]
@@ -55,6 +58,8 @@ enum Name {
     Footprint,
     /// The speed of a target when the agent is killed.
     Kill,
+    /// Time and memory of a census and of all stacks of 10,000 to a million goroutines, and the target's ticks meanwhile.
+    Census,
     /// Time and memory of a proof on heaps of 10 MB, 1 GB and 8 GB, and the target's ticks meanwhile.
     Proof,
     /// From the first leak to the Finding, against the rate of the leak.
@@ -62,8 +67,8 @@ enum Name {
 }
 
 impl Name {
-    const ALL: [Self; 8] =
-        [Self::Cost, Self::Slowdown, Self::Analysis, Self::Attach, Self::Footprint, Self::Kill, Self::Proof, Self::Delay];
+    const ALL: [Self; 9] =
+        [Self::Cost, Self::Slowdown, Self::Analysis, Self::Attach, Self::Footprint, Self::Kill, Self::Census, Self::Proof, Self::Delay];
 
     fn run(self, lab: &Lab) -> Result<Section> {
         match self {
@@ -73,8 +78,9 @@ impl Name {
             Self::Attach => attach::run(lab),
             Self::Footprint => footprint::run(lab),
             Self::Kill => kill::run(lab),
+            Self::Census => census::run(lab),
             Self::Proof => proof::run(lab),
-            Self::Delay => proof::delay(lab),
+            Self::Delay => delay::run(lab),
         }
     }
 
@@ -86,6 +92,7 @@ impl Name {
             Self::Attach => "From exec to counted",
             Self::Footprint => "Footprint",
             Self::Kill => "kill -9",
+            Self::Census => "Reading all goroutines",
             Self::Proof => "A proof over a heap",
             Self::Delay => "How soon a leak is found",
         }
@@ -116,9 +123,9 @@ impl Verdict {
 pub(crate) fn run(args: &Args, yes: bool) -> Result<()> {
     setup::ensure(yes, &[Need::Build, Need::Go, Need::Bench])?;
     if args.agent.is_none() {
-        build::all(yes, true)?;
+        build::all(yes, build::Profile::Release)?;
     }
-    let lab = Lab::new(args.quick, args.agent.clone().unwrap_or_else(release_agent))?;
+    let lab = Lab::new(args.quick, args.agent.clone().unwrap_or_else(|| build::Profile::Release.agent()))?;
     let names = if args.names.is_empty() { Name::ALL.to_vec() } else { args.names.clone() };
     let (mut sections, mut failed) = (vec![], vec![]);
     for name in names {

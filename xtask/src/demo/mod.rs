@@ -29,9 +29,9 @@ use self::rates::Rates;
 use self::screen::Screen;
 use self::services::Counts;
 use self::view::Picture;
-use crate::paths::release_agent;
+use crate::build::{self, Profile};
 use crate::setup::{self, Need};
-use crate::{build, step};
+use crate::step;
 
 /// How often the agent is asked: often enough to tell when an estimate grew, and so its rate.
 const BEAT: Duration = Duration::from_millis(350);
@@ -62,7 +62,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, yes: bool) -> Result<()> {
     privileged()?;
     setup::ensure(yes, &[Need::Build, Need::Demo])?;
-    build::all(yes, true)?;
+    build::all(yes, Profile::Quick)?;
     let programs = services::build()?;
     let interrupts = Interrupts::catch()?;
     let mut stage = Stage::set(args, &programs, interrupts)?;
@@ -102,7 +102,7 @@ impl Stage {
         // At its defaults: it is told an address only when it must.
         let address = listen.to_string();
         let options: &[&str] = if listen == agent::DEFAULT { &["run"] } else { &["run", "--listen", &address] };
-        let agent = Child::start(&release_agent(), options)?;
+        let agent = Child::start(&Profile::Quick.agent(), options)?;
         step::note(&format!("{} {}: metrics at http://{listen}/metrics", agent.name, options.join(" ")));
         Ok(Self { interrupts, services, agent, listen })
     }
@@ -243,7 +243,11 @@ fn refused(seen: &[Process], pids: &[u32]) -> Result<()> {
     for process in seen.iter().filter(|process| pids.contains(&process.pid)) {
         if let Some(agent::Refusal { family, reason, detail }) = process.refusals.first() {
             let family = family.as_deref().unwrap_or("everything");
-            bail!("the agent refuses {family} of {}: {reason} {detail}\n  remedy: target/release/goroscope doctor", process.process);
+            bail!(
+                "the agent refuses {family} of {}: {reason} {detail}\n  remedy: {} doctor",
+                process.process,
+                Profile::Quick.agent().display()
+            );
         }
     }
     Ok(())

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{CYCLONEDX, Lack, Remedy, bpf};
+use crate::bench::census;
 use crate::chart::{PROGRAMS, schemas};
 use crate::gomodule::Program;
 use crate::image::missing_targets;
@@ -32,7 +33,7 @@ pub(crate) enum Need {
     Chart,
     /// Other kernels in virtual machines: QEMU, busybox, cpio.
     Vm,
-    /// Benchmarks: bpftrace to compare with, wrk for load.
+    /// Benchmarks: bpftrace and Delve to compare with, wrk for load.
     Bench,
     /// Fuzzing: cargo-fuzz and a C++ compiler.
     Fuzz,
@@ -69,7 +70,7 @@ pub(super) fn missing(needs: &[Need]) -> Vec<Lack> {
                 ("dpkg", "dpkg", "unpacks kernels"),
                 ("ldd", "libc-bin", "finds the libraries that the agent needs"),
             ]),
-            Need::Bench => programs(&[("bpftrace", "bpftrace", "the tool we compare with"), ("wrk", "wrk", "puts load on HTTP services")]),
+            Need::Bench => bench(),
             Need::Fuzz => fuzz(),
             Need::Image => image(),
             Need::Cluster => cluster(),
@@ -124,6 +125,12 @@ fn go_releases() -> Vec<Lack> {
         let what = format!("Go {version} (Go module proxy)");
         lacks.push(Lack { what, why: "builds observed programs of that version", remedy: Remedy::GoRelease(version) });
     }
+    lacks
+}
+
+fn bench() -> Vec<Lack> {
+    let mut lacks = programs(&[("bpftrace", "bpftrace", "the tool we compare with"), ("wrk", "wrk", "puts load on HTTP services")]);
+    lacks.extend(go_programs(&[&census::DELVE], "a debugger to compare with"));
     lacks
 }
 

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 
 use self::guest::Verdict;
 use self::kernel::{Kernel, SERIES};
-use crate::paths::{release_agent, root, target};
+use crate::paths::{root, target};
 use crate::setup::{self, Need};
 use crate::{build, go, result, step};
 
@@ -56,8 +56,8 @@ pub(crate) fn run(args: &Args, yes: bool) -> Result<()> {
         Some(agent) => Some(agent.clone()),
         None if *boot_only => None,
         None => {
-            build::all(yes, true)?;
-            Some(release_agent())
+            build::all(yes, build::Profile::Release)?;
+            Some(build::Profile::Release.agent())
         }
     };
     let initramfs = initramfs(&dir, agent.as_deref())?;

@@ -1,6 +1,6 @@
-// Benchmark target: a heap of a size, a third of which can hold pointers, and a ticker of a millisecond.
+// Benchmark target: a heap of a size, a third of which can hold pointers, goroutines that wait, and a ticker of a millisecond.
 //
-// Argument: MB. Prints "ready PID"; from then on, for each line of its input, how late the ticks since the last one were: the median,
+// Arguments: MB, and a number of goroutines, each some calls deep. Prints "ready PID"; from then on, for each line of its input, how late the ticks since the last one were: the median,
 // the 99th percentile and the longest, in ns.
 package main
 
@@ -40,6 +40,14 @@ func fill(bytes int) {
 	}
 }
 
+//go:noinline
+func wait(depth int, never chan int) int {
+	if depth == 0 {
+		return <-never
+	}
+	return wait(depth-1, never) + depth
+}
+
 func tick() {
 	due := time.Now()
 	for {
@@ -60,7 +68,15 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
+	goroutines, err := strconv.Atoi(os.Args[2])
+	if err != nil {
+		panic(err)
+	}
 	fill(megabytes * 1_000_000)
+	never := make(chan int)
+	for i := 0; i < goroutines; i++ {
+		go wait(i%8, never)
+	}
 	runtime.GC()
 	// No collection comes between: it is late itself.
 	debug.SetGCPercent(-1)
@@ -79,4 +95,5 @@ func main() {
 		lock.Unlock()
 	}
 	runtime.KeepAlive(nodes)
+	close(never)
 }

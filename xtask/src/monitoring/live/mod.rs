@@ -77,7 +77,7 @@ struct Stage {
 pub(super) fn run(yes: bool) -> Result<()> {
     ensure!(step::output(Command::new("id").arg("-u"))?.trim() == "0", "probes need root\n  remedy: run this as root");
     setup::ensure(yes, &[setup::Need::Build, setup::Need::Go, setup::Need::Monitoring])?;
-    build::all(yes, false)?;
+    build::all(yes, build::Profile::Dev)?;
     let mut stage = Stage::set()?;
     let line = leak_line()?;
     let mut expectations = expectations(line)?;

@@ -1,0 +1,54 @@
+//! How soon a leak is found.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::lab::{Agent, Lab, Target, table};
+use super::numbers::time;
+use super::{Section, Verdict};
+
+/// From one leak to the next, ms.
+const PERIODS: [u64; 4] = [10, 100, 1000, 5000];
+/// A leak that is not found by then is given up.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// How soon `goroscope run` has a Finding, against the rate of the leak.
+pub(super) fn run(lab: &Lab) -> Result<Section> {
+    let (mut rows, mut verdicts) = (vec![], vec![]);
+    for period in if lab.quick { PERIODS.get(1..2).unwrap_or_default() } else { PERIODS.as_slice() } {
+        let mut row = vec![format!("{} ms", period)];
+        for kind in ["lost", "kept"] {
+            let mut target = Target::start(&lab.program("leaky"), &[&period.to_string(), kind])?;
+            let agent = Agent::start(lab, &["--pid", &target.pid().to_string()])?;
+            target.go()?;
+            let found = first_finding(&agent, Instant::now())?;
+            agent.stop()?;
+            if kind == "lost" && *period <= 1000 {
+                let met = found.as_ref().is_some_and(|(after, _)| *after <= 60e9);
+                let expected = format!("a leak every {period} ms is found within a minute");
+                verdicts.push(Verdict::new(expected, found.as_ref().map_or("never".into(), |(after, _)| time(*after)), met));
+            }
+            row.push(found.map_or("not found".into(), |(after, evidence)| format!("{} ({evidence})", time(after))));
+        }
+        rows.push(row);
+    }
+    let text = "From the first leak to the Finding in `/debug/findings` of `goroscope run` at its defaults, which has watched the process from \
+                before. Nobody has the channel that they wait on, or a global list has it.\n\n";
+    Ok(Section { text: text.to_owned() + &table(&["a leak every", "nobody has it", "a global has it"], &rows), verdicts })
+}
+
+/// How long it took, ns, and the evidence.
+fn first_finding(agent: &Agent, start: Instant) -> Result<Option<(f64, String)>> {
+    while start.elapsed() < PATIENCE {
+        let answer = agent.get("/debug/findings")?;
+        if let Some((_, rest)) = answer.split_once("\"evidence\":") {
+            #[expect(clippy::cast_precision_loss, reason = "minutes in ns fit")]
+            let after = start.elapsed().as_nanos() as f64;
+            return Ok(Some((after, rest.split('"').nth(1).unwrap_or_default().to_owned())));
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+    Ok(None)
+}
