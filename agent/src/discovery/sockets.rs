@@ -1,7 +1,8 @@
-//! TCP connections of a process. Input noun: a pid, a time. Output: inodes of sockets. Must not know who uses them.
+//! Connections that others made to a process, over TCP and over unix sockets. Input noun: a pid, a time. Output: inodes of sockets. Must
+//! not know who uses them.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     fs::{self, File},
     io::{BufRead as _, BufReader, Read as _},
 };
@@ -16,6 +17,12 @@ const TABLE_LIMIT: u64 = 32 << 20;
 const ESTABLISHED: &str = "01";
 /// `TCP_LISTEN`.
 const LISTENING: &str = "0A";
+/// `SOCK_STREAM` and `SOCK_SEQPACKET`, as the table of unix sockets has them.
+const WITH_CONNECTIONS: [&str; 2] = ["0001", "0005"];
+/// `SS_CONNECTED`.
+const CONNECTED: &str = "03";
+/// `__SO_ACCEPTCON`: the socket listens.
+const ACCEPTS: &str = "00010000";
 
 /// How long the tables are believed, ns, while the process has the same sockets: a connection that its other end has closed keeps its
 /// inode.
@@ -31,8 +38,8 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// Inodes of the established TCP connections that others made to the process: at a port on which it listens, and whose other end is
-    /// not the process itself. Who made a connection ends it; what the process connected to is its own to close.
+    /// Inodes of the established connections that others made to the process: at a port or a path where it listens, and whose other end
+    /// is not the process itself. Who made a connection ends it; what the process connected to is its own to close.
     ///
     /// To read the tables the kernel goes through every connection of the host: they are read anew when the process has other sockets
     /// than at the last look, and now and then.
@@ -64,6 +71,12 @@ impl ProcRoot {
         if own.is_empty() {
             return Vec::new();
         }
+        let mut found = self.tcp_connections(pid, own);
+        found.extend(self.unix_connections(pid, own));
+        found
+    }
+
+    fn tcp_connections(&self, pid: u32, own: &HashSet<u64>) -> Vec<u64> {
         let mut ends: HashMap<(String, String), u64> = HashMap::new();
         let mut ports: HashSet<String> = HashSet::new();
         for table in ["net/tcp", "net/tcp6"] {
@@ -86,6 +99,36 @@ impl ProcRoot {
         let found = ends.iter().filter(|((local, remote), _)| is_accepted(local) && from_outside(local, remote));
         found.map(|(_, inode)| *inode).collect()
     }
+
+    fn unix_connections(&self, pid: u32, own: &HashSet<u64>) -> Vec<u64> {
+        let Ok(file) = File::open(self.file(pid, "net/unix")) else { return Vec::new() };
+        let lines = BufReader::new(file.take(TABLE_LIMIT)).lines().map_while(Result::ok);
+        accepted(lines.filter_map(|line| UnixEntry::of(&line)).filter(|entry| own.contains(&entry.inode)))
+    }
+}
+
+/// Of the unix sockets of one process, those that it accepted from others. The table does not tell who is at the other end: of a
+/// process that connects to itself, the end that connects is made just before the one that is accepted.
+fn accepted(sockets: impl Iterator<Item = UnixEntry>) -> Vec<u64> {
+    let (mut paths, mut ends, mut connecting) = (HashSet::new(), Vec::new(), Vec::new());
+    for UnixEntry { listens, connected, path, inode } in sockets {
+        match path {
+            Some(path) if listens => {
+                paths.insert(path);
+            }
+            Some(path) if connected => ends.push((path, inode)),
+            None if connected => connecting.push(inode),
+            _ => {}
+        }
+    }
+    let mut found: BTreeSet<u64> = ends.into_iter().filter(|(path, _)| paths.contains(path)).map(|(_, inode)| inode).collect();
+    connecting.sort_unstable();
+    for inode in connecting {
+        if let Some(own) = found.range(inode..).next().copied() {
+            found.remove(&own);
+        }
+    }
+    found.into_iter().collect()
 }
 
 /// `socket:[4711]`.
@@ -118,11 +161,46 @@ impl Entry {
     }
 }
 
+/// A line of the table of unix sockets, of those that have connections.
+struct UnixEntry {
+    listens: bool,
+    connected: bool,
+    /// Where it listens; of a connection, where the process listened that accepted it: the other end has none.
+    path: Option<String>,
+    inode: u64,
+}
+
+impl UnixEntry {
+    fn of(line: &str) -> Option<Self> {
+        let mut words = line.split_ascii_whitespace().skip(3);
+        let (flags, kind, state, inode) = (words.next()?, words.next()?, words.next()?, words.next()?);
+        let inode = inode.parse().ok().filter(|_| WITH_CONNECTIONS.contains(&kind))?;
+        // A path may have blanks in it: the first word tells it apart well enough.
+        Some(Self { listens: flags == ACCEPTS, connected: state == CONNECTED, path: words.next().map(str::to_owned), inode })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tempfile::TempDir;
 
     use super::*;
+
+    #[test]
+    fn unix_sockets() {
+        let check = |lines: &[&str], expected: &[u64]| {
+            assert_eq!(accepted(lines.iter().filter_map(|line| UnixEntry::of(line))), expected, "{lines:?}");
+        };
+        let listens = "0000000000000000: 00000002 00000000 00010000 0001 01 10 /run/hub.sock";
+        let end = "0000000000000000: 00000003 00000000 00000000 0001 03 31 /run/hub.sock";
+        check(&["Num       RefCount Protocol Flags    Type St Inode Path"], &[]);
+        check(&[listens, end], &[31]);
+        check(&[end], &[]);
+        check(&[listens, "0: 00000003 00000000 00000000 0002 03 32 /run/hub.sock"], &[]);
+        check(&[listens, end, "0: 00000003 00000000 00000000 0001 03 30"], &[]);
+        check(&[listens, end, "0: 00000003 00000000 00000000 0001 03 40"], &[31]);
+        check(&[listens, "0: 00000003 00000000 00000000 0001 03 33"], &[]);
+    }
 
     #[test]
     fn lines_of_the_table() {

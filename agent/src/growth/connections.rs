@@ -1,4 +1,4 @@
-//! TCP connections of a process, by inode, and when each was first seen. Input: the inodes that are open now. Output: which goroutines
+//! Connections that others made to a process, by inode, and when each was first seen. Input: the inodes that are open now. Output: which goroutines
 //! came along with them. Must not know /proc.
 
 use std::collections::HashMap;

@@ -37,7 +37,12 @@ pub(super) struct Group {
     pub(super) blocked_at: RuntimeAddress,
     /// The longest wait that was seen to end, at least.
     pub(super) longest_wait: Tick,
+    /// Stacks that were read of goroutines that waited here.
+    pub(super) stacks: u32,
 }
+
+/// Stacks of those who wait too shortly to be seen twice in one wait: of so many one learns where they usually wait.
+const STACKS: u32 = 8;
 
 /// All of them, in tables that end: what does not fit is not followed, and counted.
 #[derive(Debug, Default)]
@@ -77,9 +82,32 @@ impl Groups {
             return self.group(site, reason, RuntimeAddress::default());
         }
         let number = u32::try_from(self.groups.len()).unwrap_or(u32::MAX);
-        self.groups.push(Group { site, reason, blocked_at, longest_wait: 0 });
+        self.groups.push(Group { site, reason, blocked_at, longest_wait: 0, stacks: 0 });
         self.group_numbers.insert(key, number);
         number
+    }
+
+    /// A stack was read that ends there: the number of its group.
+    pub(super) fn stack(&mut self, site: u16, reason: u8, blocked_at: RuntimeAddress) -> u32 {
+        let number = self.group(site, reason, blocked_at);
+        for number in [number, self.group(site, reason, RuntimeAddress::default())] {
+            if let Some(group) = usize::try_from(number).ok().and_then(|number| self.groups.get_mut(number)) {
+                group.stacks = group.stacks.saturating_add(1);
+            }
+        }
+        number
+    }
+
+    /// Whether so little is known of where the goroutines of this group wait, of whom no place is known, that any stack is welcome.
+    pub(super) fn wants_stacks(&self, group: u32) -> bool {
+        self.get(group).is_some_and(|group| group.blocked_at == RuntimeAddress::default() && group.stacks < STACKS)
+    }
+
+    /// Where those of a group usually wait of whom no place is known: rather with the same wait reason than with another.
+    pub(super) fn usual(&self, number: u32) -> u32 {
+        let Some(group) = self.get(number).filter(|group| group.blocked_at == RuntimeAddress::default()) else { return number };
+        let places = (0_u32..).zip(&self.groups).filter(|(_, other)| other.site == group.site && other.blocked_at != RuntimeAddress::default());
+        places.max_by_key(|(_, other)| (other.reason == group.reason, other.stacks)).map_or(number, |(usual, _)| usual)
     }
 
     pub(super) fn get(&self, group: u32) -> Option<&Group> {

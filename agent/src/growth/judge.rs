@@ -10,7 +10,8 @@
 //!
 //! **Live.** Began while watched, run again and again, and are older than twice the longest life at this `go` statement that ended;
 //! three or more, in four of six parts, growing. Not those that wait for the network, nor the workers of one queue, nor where nobody
-//! has begun for longer than twice the longest pause between two of them: they have become as many as they shall be.
+//! has begun for longer than twice the longest pause between two of them: they have become as many as they shall be. Nor those whose life a
+//! timer will end: one that outlasts the turns of the loop.
 
 use std::collections::HashMap;
 
@@ -155,7 +156,7 @@ impl Judgement<'_> {
         let mut groups = vec![GroupSums::default(); watch.groups.all().len()];
         let mut sites = vec![SiteSums::default(); watch.groups.all_sites().len()];
         let thresholds: Vec<Tick> = watch.groups.all().iter().map(|group| self.threshold(watch.groups.longest_wait(group))).collect();
-        for member in watch.members.values() {
+        for (goid, member) in &watch.members {
             let Ok(number) = usize::try_from(member.group) else { continue };
             let (Some(sums), Some(threshold)) = (groups.get_mut(number), thresholds.get(number)) else { continue };
             self.add_dead(&mut sums.dead, member);
@@ -164,7 +165,7 @@ impl Judgement<'_> {
                 sums.stuck.add(member.since, self.start, self.length());
             }
             if let Some(site) = sites.get_mut(usize::from(member.site)) {
-                self.add_live(site, member, stuck);
+                self.add_live(site, *goid, member, stuck);
             }
         }
         (groups, sites)
@@ -209,7 +210,7 @@ impl Judgement<'_> {
         dead.oldest = Some(dead.oldest.map_or(member.since, |oldest| oldest.min(member.since)));
     }
 
-    fn add_live(&self, site: &mut SiteSums, member: &Member, stuck: bool) {
+    fn add_live(&self, site: &mut SiteSums, goid: u64, member: &Member, stuck: bool) {
         let watch = self.watch;
         let io = watch.reasons.kind(member.reason) == Some(goroscope_gobin::WaitKind::Io) || member.reason == SYSCALL;
         site.all += 1;
@@ -223,8 +224,7 @@ impl Judgement<'_> {
         let gap = age / (Tick::from(member.runs) + 1);
         let idle = self.now.saturating_sub(member.since);
         let looping = Watch::runs(member) || idle <= gap.saturating_mul(3).saturating_add(watch.slack());
-        let ends = member.deadline != 0 && member.deadline.saturating_sub(self.now) > gap.saturating_mul(3);
-        if looping && !ends {
+        if looping && !watch.ends.end(goid, member, gap, self.now, watch.started_ns) {
             site.live.add(member.born, self.start, self.length());
             site.shares += u32::from(member.shares());
             *site.groups.entry(member.group).or_default() += 1;
@@ -250,8 +250,9 @@ impl Judgement<'_> {
             return None;
         }
         let (number, _) = sums.groups.iter().max_by_key(|(group, count)| (**count, std::cmp::Reverse(**group)))?;
-        let group = self.watch.groups.get(*number).filter(|group| group.site == site)?;
-        Some((*number, self.suspect(group, Evidence::Live, live.count, live.count, live.oldest)))
+        let number = self.watch.groups.usual(*number);
+        let group = self.watch.groups.get(number).filter(|group| group.site == site)?;
+        Some((number, self.suspect(group, Evidence::Live, live.count, live.count, live.oldest)))
     }
 
     /// Nobody has begun at this `go` statement for longer than it ever paused.

@@ -8,6 +8,7 @@
 //! relative to the length of the watch, or to waits that the goroutines themselves have shown.
 
 mod connections;
+mod ends;
 mod groups;
 mod judge;
 mod member;
@@ -20,6 +21,7 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use self::{
     connections::Connections,
+    ends::Ends,
     groups::Groups,
     member::{Member, RUNS, Reasons, Tick},
     tickers::Tickers,
@@ -60,6 +62,7 @@ pub struct Watch {
     reasons: Reasons,
     connections: Connections,
     tickers: Tickers,
+    ends: Ends,
     /// Timers at the first look, and at the last; none where tickers are not worth a proof.
     timers: Option<(u64, u64)>,
     /// Followed are those of whose hash this many bits are 0.
@@ -91,6 +94,7 @@ impl Watch {
             reasons: Reasons::default(),
             connections: Connections::default(),
             tickers: Tickers::default(),
+            ends: Ends::default(),
             timers: None,
             sampling: 0,
             censuses: 0,
@@ -157,7 +161,11 @@ impl Watch {
         };
         let group = self.groups.group(member.site, reason, RuntimeAddress::default());
         member.begin(now, goroutine.seq, reason, group);
-        false
+        // Who runs again and again may never be seen in one wait twice.
+        let loops = member.runs > 0 && !member.at_start() && self.reasons.get(reason).is_some();
+        let wants = loops && self.stacks_asked < self.settings.stacks && self.groups.wants_stacks(group);
+        self.stacks_asked += usize::from(wants);
+        wants
     }
 
     /// All goroutines were seen.
@@ -198,12 +206,12 @@ impl Watch {
     /// Where the goroutine waits: the first return address on its stack that is not in a package that only passes waits on.
     pub fn stack(&mut self, goid: u64, blocked_at: RuntimeAddress) {
         if let Some(member) = self.members.get_mut(&goid) {
-            member.group = self.groups.group(member.site, member.reason, blocked_at);
+            member.group = self.groups.stack(member.site, member.reason, blocked_at);
             member.set_stack_known();
         }
     }
 
-    /// The TCP connections, by inode, that are open now and whose other end is not the process itself.
+    /// The connections that others made, by inode, that are open now and whose other end is not the process itself.
     pub fn connections(&mut self, now_ns: u64, inodes: &[u64]) {
         let now = self.tick(now_ns);
         self.connections.are(now, inodes);
@@ -233,6 +241,7 @@ impl Watch {
             }
         }
         self.tickers.proof(number, began, &proof.tickers);
+        self.ends.proof(&self.members, proof);
         queues::void_deadlines(&mut self.members, proof, &self.proofs);
     }
 
