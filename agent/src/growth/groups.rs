@@ -106,7 +106,8 @@ impl Groups {
     /// Where those of a group usually wait of whom no place is known: rather with the same wait reason than with another.
     pub(super) fn usual(&self, number: u32) -> u32 {
         let Some(group) = self.get(number).filter(|group| group.blocked_at == RuntimeAddress::default()) else { return number };
-        let places = (0_u32..).zip(&self.groups).filter(|(_, other)| other.site == group.site && other.blocked_at != RuntimeAddress::default());
+        let places =
+            (0_u32..).zip(&self.groups).filter(|(_, other)| other.site == group.site && other.blocked_at != RuntimeAddress::default());
         places.max_by_key(|(_, other)| (other.reason == group.reason, other.stacks)).map_or(number, |(usual, _)| usual)
     }
 

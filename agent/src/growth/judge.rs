@@ -6,12 +6,12 @@
 //! **Stuck.** Began while watched, and have been in this wait for longer than twice the longest wait of the group that was seen to
 //! end; three or more, that blocked in three or more of six equal parts of the watch, the youngest in its last third. No timer
 //! is pending that leads to what they wait on, and they did not come along with connections that are still open. A timer does not count
-//! where one came due, ended no wait on the same object, and more have come to wait there since.
+//! where one came due, ended no wait on the same object, and more have come to wait there since. In a watch that ends, not where nobody has begun for longer
+//! than twice the longest pause between two of them: they have become as many as they shall be.
 //!
 //! **Live.** Began while watched, run again and again, and are older than twice the longest life at this `go` statement that ended;
-//! three or more, in four of six parts, growing. Not those that wait for the network, nor the workers of one queue, nor where nobody
-//! has begun for longer than twice the longest pause between two of them: they have become as many as they shall be. Nor those whose life a
-//! timer will end: one that outlasts the turns of the loop.
+//! three or more, in four of six parts, growing. Not those that wait for the network, nor the workers of one queue, nor those whose life a
+//! timer will end: one that outlasts the turns of the loop; nor where nobody begins any more, as above.
 
 use std::collections::HashMap;
 
@@ -239,7 +239,9 @@ impl Judgement<'_> {
     }
 
     fn stuck(&self, group: &Group, stuck: &Spread) -> Option<Suspect> {
-        stuck.grows(STUCK_PARTS).then(|| self.suspect(group, Evidence::Stuck, stuck.count, stuck.count, stuck.oldest))
+        // An endless watch says so in time: there, what was accused stays so while its goroutines stay.
+        let over = self.watch.settings.shortest_ns.is_none() && self.rests(group.site);
+        (stuck.grows(STUCK_PARTS) && !over).then(|| self.suspect(group, Evidence::Stuck, stuck.count, stuck.count, stuck.oldest))
     }
 
     fn live(&self, site: u16, sums: &SiteSums) -> Option<(u32, Suspect)> {

@@ -88,7 +88,8 @@ fn leaks_are_found() {
         30.0,
         Evidence::Live,
     );
-    let patient = |at: f64| Life::new(SITE, at, vec![Stretch { timer: Some(20.0), ..Stretch::wait(0.4, SELECT, PLACE, at.to_bits()) }; 200]);
+    let patient =
+        |at: f64| Life::new(SITE, at, vec![Stretch { timer: Some(20.0), ..Stretch::wait(0.4, SELECT, PLACE, at.to_bits()) }; 200]);
     check_found("loops that make a new timer of 20 s at each turn", every(1.0, 0.5, 60.0).map(patient), 60.0, Evidence::Live);
     let sleeper = |at| Life::new(SITE, at, vec![Stretch::wait(0.7, SLEEP, PLACE, 0); 400]);
     check_found("loops that sleep", every(1.0, 0.5, 30.0).map(sleeper), 30.0, Evidence::Live);
@@ -142,6 +143,7 @@ fn the_innocent_are_not_accused() {
     let periodic = every(0.1, 0.0, 60.0).filter(|at| at % 20.0 < 8.0).map(|at| request(at, 4.0));
     check("periodic load", periodic, 60.0, &[]);
     check("a warm-up that slows down", (0..40).map(|i| stuck(40.0 * (1.0 - 0.9_f64.powi(i)))), 60.0, &[]);
+    check("a warm-up that ended in the last third", every(1.0, 0.0, 44.0).map(stuck), 60.0, &[]);
     check("a warm-up that ends", every(1.0, 0.0, 24.0).map(stuck), 60.0, &[]);
     let long = |at: f64| Life::new(SITE, at, vec![Stretch { timer: Some(300.0), ..Stretch::wait(300.0, SELECT, PLACE, at.to_bits()) }]);
     check("deadlines of five minutes", every(1.0, 0.0, 60.0).map(long), 60.0, &[]);

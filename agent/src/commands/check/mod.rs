@@ -54,6 +54,9 @@ pub fn check(check: &Check) -> Result<usize> {
     if !directory.is_dir() {
         bail!("{} is not a directory", directory.display());
     }
+    if check.report.is_dir() {
+        bail!("{} is a directory", check.report.display());
+    }
     let findings = watch(check, root, subject, &stop)?;
     write(&check.report, &export::findings::findings(&findings)?)?;
     Ok(findings.len())
