@@ -1,5 +1,5 @@
-//! Connections that others made to a process, by inode, and when each was first seen. Input: the inodes that are open now. Output: which goroutines
-//! came along with them. Must not know /proc.
+//! Connections that others made to a process, by inode, and when each was first seen. Input: the inodes that are open now. Output: which
+//! goroutines came along with them. Must not know /proc.
 
 use std::collections::HashMap;
 

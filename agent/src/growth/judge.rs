@@ -5,9 +5,10 @@
 //!
 //! **Stuck.** Began while watched, and have been in this wait for longer than twice the longest wait of the group that was seen to
 //! end; three or more, that blocked in three or more of six equal parts of the watch, the youngest in its last third. No timer
-//! is pending that leads to what they wait on, and they did not come along with connections that are still open. A timer does not count
-//! where one came due, ended no wait on the same object, and more have come to wait there since. In a watch that ends, not where
-//! nobody has begun for longer than twice the longest pause between two of them: they have become as many as they shall be.
+//! is pending that leads to what they wait on, they do not wait for goroutines of their own that a timer will wake, and they did not come
+//! along with connections that are still open. A timer does not count where one came due, ended no wait on the same object, and more have
+//! come to wait there since. In a watch that ends, not where nobody has begun for longer than twice the longest pause between two of
+//! them: they have become as many as they shall be.
 //!
 //! **Live.** Began while watched, run again and again, and are older than twice the longest life at this `go` statement that ended;
 //! three or more, in four of six parts, growing. Not those that wait for the network, nor the workers of one queue, nor those whose life a
@@ -191,7 +192,7 @@ impl Judgement<'_> {
         }
         // A timer that is pending ends the wait. Coroutines are in no proof, and no timer wakes them.
         let looked_for_timers = member.proof != 0 || reasons.kind(member.reason) == Some(goroscope_gobin::WaitKind::Coroutine);
-        looked_for_timers && member.ends_at() == 0
+        looked_for_timers && member.ends_at() == 0 && !member.waits_for_peers()
     }
 
     fn add_dead(&self, dead: &mut Dead, member: &Member) {

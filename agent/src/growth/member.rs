@@ -47,6 +47,7 @@ const STACK_KNOWN: u8 = 2;
 const SHARES: u8 = 4;
 const TWO_PROOFS: u8 = 8;
 const DEADLINE_VOID: u8 = 16;
+const FOR_PEERS: u8 = 32;
 
 impl Member {
     pub(super) const fn new(at_start: bool, now: Tick, site: u16, group: u32, seq: u8, reason: u8, census: u8) -> Self {
@@ -98,6 +99,15 @@ impl Member {
         self.flags = if void { self.flags | DEADLINE_VOID } else { self.flags & !DEADLINE_VOID };
     }
 
+    /// It waits for goroutines that came along with it, and that only the clock wakes.
+    pub(super) const fn waits_for_peers(&self) -> bool {
+        self.flags & FOR_PEERS != 0
+    }
+
+    pub(super) const fn set_waits_for_peers(&mut self, waits: bool) {
+        self.flags = if waits { self.flags | FOR_PEERS } else { self.flags & !FOR_PEERS };
+    }
+
     pub(super) const fn set_stack_known(&mut self) {
         self.flags |= STACK_KNOWN;
     }
@@ -110,7 +120,7 @@ impl Member {
     pub(super) fn begin(&mut self, now: Tick, seq: u8, reason: u8, group: u32) {
         (self.since, self.seq, self.reason, self.group) = (now, seq, reason, group);
         (self.deadline, self.dead_since, self.dead_last, self.proof, self.outlived) = (0, 0, 0, 0, 0);
-        self.flags &= !(STACK_KNOWN | TWO_PROOFS | DEADLINE_VOID);
+        self.flags &= !(STACK_KNOWN | TWO_PROOFS | DEADLINE_VOID | FOR_PEERS);
     }
 
     /// Proof number `proof` saw it in this wait.

@@ -27,7 +27,7 @@ use self::{
     tickers::Tickers,
 };
 pub use self::{schedule::census_period, trend::MemoryTrend};
-use crate::model::{Goroutine, GoroutineState, Proof, RuntimeAddress, Suspect, TickerSuspect};
+use crate::model::{Goroutine, GoroutineState, Proof, RuntimeAddress, Suspect, TickerSuspect, Waiter};
 
 const NS_PER_TICK: u64 = 10_000_000;
 const TICKS_PER_SECOND: Tick = 100;
@@ -240,6 +240,12 @@ impl Watch {
                 member.set_shares(!waiter.objects.iter().any(alone));
             }
         }
+        for (goid, waiter) in &proof.waiters {
+            let waits = self.members.get(goid).is_some_and(|member| self.waits_for(member, &waiter.peers, slack));
+            if let Some(member) = self.members.get_mut(goid) {
+                member.set_waits_for_peers(waits);
+            }
+        }
         self.tickers.proof(number, began, &proof.tickers);
         self.ends.proof(&self.members, proof);
         queues::void_deadlines(&mut self.members, proof, &self.proofs);
@@ -309,6 +315,17 @@ impl Watch {
             }
         }
         shared
+    }
+
+    /// Whether all `peers` began along with `member`, or as children of it, and have not run since it began to wait: they sleep for once,
+    /// and not between the turns of a loop. Who leads to what many wait on is none of theirs.
+    fn waits_for(&self, member: &Member, peers: &[u64], slack: Tick) -> bool {
+        let is_own = |goid: &u64| {
+            self.members.get(goid).is_some_and(|peer| {
+                !peer.at_start() && peer.born.abs_diff(member.born) <= slack && peer.since <= member.since.saturating_add(slack)
+            })
+        };
+        (1..Waiter::PEERS).contains(&peers.len()) && peers.iter().all(is_own)
     }
 
     /// A struct that nobody has used again since its goroutine ended: the site also ends.

@@ -149,6 +149,14 @@ fn the_innocent_are_not_accused() {
     check("deadlines of five minutes", every(1.0, 0.0, 60.0).map(long), 60.0, &[]);
     check("a first sleep", every(1.0, 0.0, 60.0).map(|at| Life::new(SITE, at, vec![Stretch::wait(300.0, SLEEP, PLACE, 0)])), 60.0, &[]);
     check("the network", every(1.0, 0.0, 60.0).map(|at| Life::new(SITE, at, vec![Stretch::wait(300.0, IO, PLACE, 0)])), 60.0, &[]);
+    let family = |nap: f64| {
+        let child =
+            move |at: f64| Life::new(SITE + 1, at + 0.1, vec![Stretch::wait(nap, SLEEP, PLACE, at.to_bits()); (200.0 / nap) as usize]);
+        every(1.0, 0.0, 60.0).flat_map(move |at| [stuck(at), child(at), child(at + 0.0)])
+    };
+    check("parents of children that sleep", family(100.0), 60.0, &[]);
+    let mixed = run(&family(5.0).collect::<Vec<_>>(), 60.0);
+    assert!(mixed.iter().any(|suspect| suspect.created_at.0 == SITE), "parents of children that loop: {mixed:?}");
     let job = |at| Life::new(SITE, at, vec![Stretch::run(0.2); 60]);
     check("jobs of 12 s", every(1.0, 0.0, 60.0).map(job), 60.0, &[]);
     check("loops of 12 s", every(1.0, 0.0, 60.0).map(|at| looping(at, 0.3, 12.0)), 60.0, &[]);

@@ -44,9 +44,14 @@ pub struct Waiter {
     pub last_deadline_ns: Option<u64>,
     /// What it waits on: channels, the address of a semaphore, a notifyList. At most [`Waiter::OBJECTS`].
     pub objects: Vec<RuntimeAddress>,
+    /// Goroutines, by goid, that only the clock wakes, and whose stacks lead to what it waits on in few steps. None where a timer itself
+    /// leads there. At most [`Waiter::PEERS`].
+    pub peers: Vec<u64>,
 }
 
 impl Waiter {
+    /// Peers that are told of one goroutine.
+    pub const PEERS: usize = 16;
     /// Objects that are told of one goroutine: a select can have thousands of cases.
     pub const OBJECTS: usize = 8;
 }

@@ -30,6 +30,7 @@ mod error;
 mod goroutines;
 mod mark;
 mod pages;
+mod peers;
 mod queues;
 mod roots;
 mod run;

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use super::goroutines::{Before, Candidate, Doing, Seen};
 use super::mark::Mark;
+use super::peers::Peers;
 use super::roots::Roots;
 use super::source::Source;
 use super::spans::Spans;
@@ -28,6 +29,7 @@ pub(super) struct Run<'a> {
     /// Objects that are waited on, by their first byte, and the candidate.
     watched: Vec<(u64, usize)>,
     mark: Mark,
+    peers: Peers,
     roots: Roots<'a>,
     /// Sorted by timer.
     tickers: Vec<Ticking>,
@@ -63,7 +65,20 @@ impl<'a> Run<'a> {
         watched.sort_unstable();
         let sudog = roots.layout.sudog.size;
         let mark = Mark::new(spans, slots.into_iter(), &limits)?;
-        Ok(Self { source, before, candidates, links, watched, mark, roots, tickers: Vec::new(), sudog, minor, limits })
+        Ok(Self {
+            source,
+            before,
+            candidates,
+            links,
+            watched,
+            mark,
+            peers: Peers::default(),
+            roots,
+            tickers: Vec::new(),
+            sudog,
+            minor,
+            limits,
+        })
     }
 
     /// Closes what is the runtime's own, and the queue entries of candidates.
@@ -85,6 +100,8 @@ impl<'a> Run<'a> {
         if !self.watched.is_empty() {
             let due = timers::due(&mut self.source, &timers, &self.roots.layout.timer)?;
             self.follow(&due)?;
+            let (timed, waiting) = ((due.as_slice(), self.before.all.as_slice()), (self.watched.as_slice(), self.candidates.as_slice()));
+            self.peers = Peers::find(&mut self.source, &self.mark, timed, waiting)?;
         }
         self.roots.mark_data(&mut self.mark);
         self.timers(&timers);
@@ -263,7 +280,7 @@ impl<'a> Run<'a> {
     pub(super) fn proof(mut self) -> Result<Proof, NoProof> {
         let tickers = self.tickers()?;
         let mut waiters = HashMap::with_capacity(self.candidates.len());
-        for candidate in self.candidates.iter().filter(|candidate| candidate.confirmed) {
+        for (number, candidate) in self.candidates.iter().enumerate().filter(|(_, candidate)| candidate.confirmed) {
             let Some(seen) = self.before.all.get(candidate.seen) else { continue };
             let mut objects: Vec<RuntimeAddress> =
                 part(&self.links, candidate.links).iter().map(|link| RuntimeAddress(link.object)).collect();
@@ -276,6 +293,7 @@ impl<'a> Run<'a> {
                 deadline_ns: candidate.deadline_ns,
                 last_deadline_ns: candidate.last_deadline_ns,
                 objects,
+                peers: self.peers.take(number),
             };
             waiters.insert(seen.goid, waiter);
         }

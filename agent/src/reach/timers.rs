@@ -36,7 +36,7 @@ pub(super) struct Due {
     /// CLOCK_MONOTONIC, ns.
     when_ns: u64,
     /// What its function is called with: a channel, a closure.
-    argument: u64,
+    pub(super) argument: u64,
 }
 
 /// The timers of every processor, which may take so many bytes of `memory`.
@@ -157,8 +157,8 @@ pub(super) fn follow(source: &mut Source<'_>, mark: &Mark, due: &[Due], each: &m
     Ok(())
 }
 
-/// The words of objects, each with its timer.
-fn words(source: &mut Source<'_>, objects: &[(usize, u64, u64)]) -> Result<Vec<(usize, u64)>, NoProof> {
+/// The words of ranges, each with the number that came with it.
+pub(super) fn words(source: &mut Source<'_>, objects: &[(usize, u64, u64)]) -> Result<Vec<(usize, u64)>, NoProof> {
     let (mut batch, mut words) = (Batch::default(), Vec::new());
     for objects in objects.chunks(TOGETHER) {
         batch.clear();

@@ -131,6 +131,12 @@ fn census(watch: &mut Watch, lives: &[Life], now: f64) {
     }
 }
 
+/// Others who sleep, and hold what is waited on.
+fn peers(lives: &[Life], now: f64, waiter: u64, object: u64) -> Vec<u64> {
+    let sleeps = |life: &Life| life.at(now).is_some_and(|(_, _, stretch)| stretch.reason == SLEEP && stretch.object == object);
+    (1_u64..).zip(lives).filter(|(goid, life)| *goid != waiter && object != 0 && sleeps(life)).map(|(goid, _)| goid).collect()
+}
+
 fn prove(watch: &mut Watch, lives: &[Life], now: f64) {
     let mut waiters = HashMap::new();
     for (goid, life) in (1_u64..).zip(lives) {
@@ -146,6 +152,7 @@ fn prove(watch: &mut Watch, lives: &[Life], now: f64) {
             deadline_ns: next.into_iter().chain(once).min(),
             last_deadline_ns: next.max(once),
             objects: vec![RuntimeAddress(stretch.object)],
+            peers: peers(lives, now, goid, stretch.object),
         };
         waiters.insert(goid, waiter);
     }
