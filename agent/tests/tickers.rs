@@ -44,6 +44,7 @@ fn forgotten_tickers_are_named_where_the_runtime_keeps_them() {
                 let expected: &[(&str, &str)] = if forgotten { &[("ticker", &site)] } else { &[] };
                 assert_eq!(found, expected, "Go {version} {mode}: {}", checked.stderr);
                 if let [found] = &checked.findings[..] {
+                    assert_eq!(found.period_seconds, Some(0.03), "{found:?}");
                     assert!(found.count >= 50 && found.evidence == "proven" && found.creation_function == "main.poll", "{found:?}");
                 }
                 target.finish();

@@ -15,6 +15,7 @@ pub(super) fn finding(blocked_in: &str, created_by: &str, count: u64) -> Finding
         created_by: site(created_by, 13),
         blocked_in: Some(site(blocked_in, 20)),
         wait_reason: "chan receive",
+        period: None,
         evidence: Evidence::Stuck,
         count,
         slope: 0.5,

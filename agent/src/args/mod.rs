@@ -82,7 +82,7 @@ pub struct InspectArgs {
 #[derive(Clone, Debug, ClapArgs)]
 #[command(after_help = "SIGINT and SIGTERM end the watch early: the report is written within two seconds. It is a JSON list, [] if nothing
 leaks, of kind (goroutine_leak, ticker), creation_site, creation_function, wait_reason, blocking_function, blocking_site,
-count, slope (a second), evidence (proven: nothing that can run leads to what they wait on, or nothing to the ticker;
+period_seconds (of a ticker), count, slope (a second), evidence (proven: nothing that can run leads to what they wait on, or nothing to the ticker;
 stuck: blocked for longer than ever seen to end; live: they loop and multiply) and since. Needs CAP_SYS_PTRACE, or the same user.
 
 Exit statuses of check:

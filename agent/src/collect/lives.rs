@@ -129,6 +129,7 @@ mod tests {
             created_by: Site { function: "main.serve".into(), file: "main.go".into(), line },
             blocked_in: None,
             wait_reason: "chan receive",
+            period: None,
             evidence: Evidence::Stuck,
             count: 40,
             slope: 0.01,

@@ -17,6 +17,9 @@ struct Entry<'a> {
     /// Null for those that mostly run.
     blocking_function: Option<&'a str>,
     blocking_site: Option<String>,
+    /// Of a ticker: between two ticks. Absent where they have several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    period_seconds: Option<f64>,
     count: u64,
     /// Goroutines a second.
     slope: f64,
@@ -86,6 +89,7 @@ impl<'a> From<&'a Finding> for Entry<'a> {
             wait_reason: finding.wait_reason,
             blocking_function: finding.blocked_in.as_ref().map(|site| site.function.as_str()),
             blocking_site: finding.blocked_in.as_ref().map(Site::place),
+            period_seconds: finding.period.map(|period| period.as_secs_f64()),
             count: finding.count,
             slope: (slope * 1000.0).round() / 1000.0,
             evidence: finding.evidence.as_str(),

@@ -61,6 +61,7 @@ fn finding() -> Finding {
         created_by: Site { function: "main.leak".into(), file: "/src/api/main.go".into(), line: 12 },
         blocked_in: None,
         wait_reason: "chan receive",
+        period: None,
         evidence: Evidence::Proven,
         count: 900,
         slope: 1.5,

@@ -98,6 +98,8 @@ pub struct Finding {
     pub blocked_in: Option<Site>,
     /// Why they wait, as Go says it; empty for those that mostly run.
     pub wait_reason: &'static str,
+    /// Time between two ticks; `None` for goroutines, and for tickers of several periods.
+    pub period: Option<Duration>,
     /// How it is known.
     pub evidence: Evidence,
     /// How many there are.

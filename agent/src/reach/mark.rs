@@ -346,3 +346,6 @@ impl Mark {
 fn place(span: &Span, object: u32) -> (usize, u64) {
     (usize::try_from(u64::from(span.marks) + u64::from(object / 64)).unwrap_or(usize::MAX), 1 << (object % 64))
 }
+
+#[cfg(test)]
+mod tests;

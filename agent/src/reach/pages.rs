@@ -8,6 +8,8 @@ use super::spans::{PAGE, Span};
 const ARENA: u64 = 64 << 20;
 const PAGES: u64 = ARENA / PAGE;
 const FREE: u64 = u64::MAX;
+/// Bytes of the agent's memory that an arena takes: its pages, and up to four slots.
+const EACH: u64 = PAGES * size_of::<u32>() as u64 + 4 * size_of::<(u64, usize)>() as u64;
 /// Of a page without a span: nothing points into it; something does.
 const UNKNOWN: u32 = 0;
 const ASKED: u32 = u32::MAX;
@@ -27,7 +29,7 @@ pub(super) struct Pages {
 impl Pages {
     /// Bytes of the agent's memory that the pages of `spans` take.
     pub(super) fn cost<'a>(spans: impl Iterator<Item = &'a Span>) -> u64 {
-        Self::count(spans).saturating_mul(PAGES * size_of::<u32>() as u64 + 4 * size_of::<(u64, usize)>() as u64)
+        Self::count(spans).saturating_mul(EACH)
     }
 
     /// How many arenas `spans`, which are sorted, are in.
@@ -67,12 +69,10 @@ impl Pages {
         }
     }
 
-    /// Bytes of the agent's memory that it takes, and would take with `span` too.
+    /// Bytes of the agent's memory that it takes with `span`.
     pub(super) fn cost_with(&self, span: &Span) -> u64 {
-        let missing = (span.start / ARENA..=(span.end() - 1) / ARENA).filter(|arena| self.base(*arena).is_none()).count();
-        let slots = self.arenas.len().max((self.pages.len() / 8192 + missing).saturating_mul(2).next_power_of_two());
-        let pages = (missing as u64).saturating_mul(PAGES).saturating_add(self.pages.len() as u64);
-        pages.saturating_mul(size_of::<u32>() as u64).saturating_add((slots.saturating_mul(size_of::<(u64, usize)>())) as u64)
+        let missing = (span.start / ARENA..=(span.end() - 1) / ARENA).filter(|arena| self.base(*arena).is_none()).count() as u64;
+        (self.pages.len() as u64 / PAGES).saturating_add(missing).saturating_mul(EACH)
     }
 
     /// Whether a word that was looked up may have pointed into the pages of `span`, which is not among those that are known.

@@ -33,6 +33,7 @@ pub fn findings(suspects: &[Suspect], symbolizer: &Symbolizer, load_bias: u64, n
             created_by,
             blocked_in,
             wait_reason: suspect.wait.map_or("", |wait| wait.as_str()),
+            period: None,
             evidence: suspect.evidence,
             count: suspect.count,
             slope: suspect.slope,
@@ -61,6 +62,7 @@ pub fn ticker_findings(suspects: &[TickerSuspect], site: &dyn Fn(u64) -> Site, n
             created_by: site(suspect.period_ns),
             blocked_in: None,
             wait_reason: "",
+            period: Some(Duration::from_nanos(suspect.period_ns)),
             evidence: Evidence::Proven,
             count: suspect.count,
             slope: suspect.slope,
@@ -100,6 +102,7 @@ fn join(known: &mut Finding, other: &Finding) {
     if other.evidence > known.evidence || (other.evidence == known.evidence && other.count > known.count) {
         known.wait_reason = other.wait_reason;
     }
+    known.period = known.period.filter(|period| Some(*period) == other.period);
     known.evidence = known.evidence.max(other.evidence);
     known.count = known.count.saturating_add(other.count);
     known.slope += other.slope;

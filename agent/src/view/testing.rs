@@ -58,6 +58,7 @@ pub(super) fn accused(second: u64, count: u32) -> ProcessReport {
         },
         blocked_in: Some(Site { function: "main.wait".into(), file: "/src/leaky/wait.go".into(), line: 7 }),
         wait_reason: "chan receive",
+        period: None,
         evidence: if number == 0 { Evidence::Proven } else { Evidence::Stuck },
         count: u64::from(200 - number),
         slope: 20.0,

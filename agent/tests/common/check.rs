@@ -32,6 +32,8 @@ pub struct Found {
     pub blocking_function: Option<String>,
     /// `dir/file.go:line` where it waits.
     pub blocking_site: Option<String>,
+    /// Of a ticker: between two ticks.
+    pub period_seconds: Option<f64>,
     /// Goroutines.
     pub count: u64,
     /// Goroutines more a second.
