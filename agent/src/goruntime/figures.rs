@@ -7,13 +7,16 @@ use std::time::SystemTime;
 
 use goroscope_gobin::layout::Layout;
 
-use super::{Fields as _, Runtime, RuntimeError, TRIES, heap, histogram::fold, processors::Processors};
+use super::{Fields as _, Runtime, RuntimeError, heap, histogram::fold, processors::Processors};
 use crate::model::{Memory, Read, RuntimeFigures};
 
+/// How often figures are read again: what they are added up from changes together only, and one reading takes microseconds.
+const TRIES: usize = 16;
 /// Bytes of a struct of the runtime: the largest has 14 kB.
 const STRUCT_MAX: u32 = 64 << 10;
-/// Bytes of `sched.gFree`: a lock and two lists, each with its number from 1.25 on, before that with one number for both.
-const GFREE: usize = 40;
+/// Bytes of `sched.gFree`: a lock, at most 32 bytes, and two lists, each with its number from 1.25 on, before that with one number for
+/// both.
+const GFREE: usize = 64;
 
 /// Structs, and what the processors have, as they were in one go.
 struct Snapshot {
@@ -156,10 +159,10 @@ fn memstats_bytes(layout: &Layout) -> u32 {
 /// Dead goroutines in the scheduler's own lists, `sched.gFree` being at `at`: {lock; stack, noStack gList; n int32} until 1.24, then the
 /// lists count themselves.
 fn free(bytes: &[u8], at: u32, layout: &Layout) -> u64 {
-    const LOCK: u32 = 8;
+    let lock = layout.mutex.size;
     let (list, count) = (layout.glist.size, |offset: u32| u64::from(bytes.u32(at.saturating_add(offset))));
     match layout.glist.count {
-        Some(own) => count(LOCK.saturating_add(own)).saturating_add(count(LOCK.saturating_add(list).saturating_add(own))),
-        None => count(LOCK.saturating_add(list.saturating_mul(2))),
+        Some(own) => count(lock.saturating_add(own)).saturating_add(count(lock.saturating_add(list).saturating_add(own))),
+        None => count(lock.saturating_add(list.saturating_mul(2))),
     }
 }

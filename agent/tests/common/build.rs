@@ -34,15 +34,19 @@ pub enum Form {
     StaticPie,
     /// `go build`, then without its section headers.
     NoSections,
+    /// `-race`, which needs cgo.
+    Race,
+    /// `-trimpath`.
+    Trimmed,
 }
 
 impl Form {
-    /// All of them.
+    /// How executables are shipped: what every version is tested in.
     pub const ALL: [Self; 7] = [Self::Plain, Self::Stripped, Self::Pie, Self::PieStripped, Self::Cgo, Self::StaticPie, Self::NoSections];
 
     /// Whether C is linked in.
     pub fn cgo(self) -> bool {
-        matches!(self, Self::Cgo | Self::StaticPie)
+        matches!(self, Self::Cgo | Self::StaticPie | Self::Race)
     }
 
     fn flags(self) -> &'static [&'static str] {
@@ -51,6 +55,8 @@ impl Form {
             Self::Stripped => &["-ldflags=-s -w"],
             Self::Pie => &["-buildmode=pie"],
             Self::PieStripped => &["-buildmode=pie", "-ldflags=-s -w"],
+            Self::Race => &["-race"],
+            Self::Trimmed => &["-trimpath"],
             Self::Cgo => &["-ldflags=-linkmode=external"],
             Self::StaticPie => &["-buildmode=pie", "-ldflags=-linkmode=external -extldflags=-static-pie"],
         }
@@ -67,6 +73,8 @@ impl fmt::Display for Form {
             Self::Cgo => "cgo",
             Self::StaticPie => "static-pie",
             Self::NoSections => "no-sections",
+            Self::Race => "race",
+            Self::Trimmed => "trimmed",
         })
     }
 }
@@ -143,12 +151,17 @@ pub fn build_module(package: &str, release: &str, form: Form) -> Result<PathBuf,
     Ok(executable)
 }
 
-/// The Go on the path (or `GOROSCOPE_GO`) as release `version`, deaf to the settings of whoever runs the tests.
+/// The Go on the path (or `GOROSCOPE_GO`) as release `version`, which may have experiments (`1.26.6+nogreenteagc`), deaf to the settings of
+/// whoever runs the tests.
 pub fn go(version: &str, directory: &Path, form: Form) -> Command {
     let mut go = Command::new(env::var_os("GOROSCOPE_GO").unwrap_or_else(|| "go".into()));
-    go.current_dir(directory).env("GOTOOLCHAIN", format!("go{version}")).env("CGO_ENABLED", if form.cgo() { "1" } else { "0" });
+    let (release, experiments) = version.split_once('+').unwrap_or((version, ""));
+    go.current_dir(directory).env("GOTOOLCHAIN", format!("go{release}")).env("CGO_ENABLED", if form.cgo() { "1" } else { "0" });
     for variable in ["GOFLAGS", "GOROOT", "GOWORK", "GODEBUG", "GOEXPERIMENT", "GOAMD64", "GOOS", "GOARCH"] {
         go.env_remove(variable);
+    }
+    if !experiments.is_empty() {
+        go.env("GOEXPERIMENT", experiments);
     }
     go
 }

@@ -12,13 +12,22 @@ use super::build::{Form, VERSIONS};
 /// A version and the forms in which it runs by default.
 pub type Spread = [(&'static str, &'static [Form])];
 
+/// Whether all cells are asked for.
+#[must_use]
+pub fn all() -> bool {
+    match env::var("GOROSCOPE_MATRIX").as_deref() {
+        Ok("all") => true,
+        Ok(other) if !other.is_empty() => panic!("GOROSCOPE_MATRIX={other}: only `all` is known"),
+        _ => false,
+    }
+}
+
 /// All cells, or those of `spread`.
 #[must_use]
 pub fn chosen(spread: &Spread) -> Vec<(&'static str, Form)> {
-    match env::var("GOROSCOPE_MATRIX").as_deref() {
-        Ok("all") => VERSIONS.into_iter().flat_map(|version| Form::ALL.map(|form| (version, form))).collect(),
-        Ok(other) if !other.is_empty() => panic!("GOROSCOPE_MATRIX={other}: only `all` is known"),
-        _ => spread.iter().flat_map(|(version, forms)| forms.iter().map(|form| (*version, *form))).collect(),
+    match all() {
+        true => VERSIONS.into_iter().flat_map(|version| Form::ALL.map(|form| (version, form))).collect(),
+        false => spread.iter().flat_map(|(version, forms)| forms.iter().map(|form| (*version, *form))).collect(),
     }
 }
 

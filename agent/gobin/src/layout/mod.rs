@@ -99,6 +99,8 @@ structs! {
     } optional { num_timers = "numTimers", deleted_timers = "deletedTimers", goroutines_created = "goroutinesCreated", cleanups = "cleanups" }
     /// `runtime.m`, a thread.
     M = "runtime.m" { size = "sizeof", g0 = "g0", gsignal = "gsignal", procid = "procid", curg = "curg", p = "p" } optional { alllink = "alllink", schedlink = "schedlink" }
+    /// `runtime.mutex`: larger where locks have ranks (GOEXPERIMENT staticlockranking).
+    Mutex = "runtime.mutex" { size = "sizeof" } optional {}
     /// `runtime.mstats`.
     Mstats = "runtime.mstats" {
         heap_stats = "heapStats", last_gc_unix = "last_gc_unix", pause_total_ns = "pause_total_ns", pause_ns = "pause_ns", pause_end = "pause_end", numgc = "numgc",
@@ -171,6 +173,7 @@ pub struct Layout {
     pub glist: GList,
     pub p: P,
     pub m: M,
+    pub mutex: Mutex,
     pub mstats: Mstats,
     pub consistent_heap_stats: ConsistentHeapStats,
     pub heap_stats_delta: HeapStatsDelta,
@@ -209,6 +212,7 @@ impl Layout {
             glist: GList::read(offsets)?,
             p: P::read(offsets)?,
             m: M::read(offsets)?,
+            mutex: Mutex::read(offsets)?,
             mstats: Mstats::read(offsets)?,
             consistent_heap_stats: ConsistentHeapStats::read(offsets)?,
             heap_stats_delta: HeapStatsDelta::read(offsets)?,
