@@ -63,7 +63,7 @@ const ROWS: [Row; 18] = [
     row("each leaking pod has a finding, and no innocent one", true, delivery::found),
     row("an Event on each leaking pod names the statement", true, delivery::event),
     row("the alert fires in Prometheus and reaches Alertmanager and a webhook", false, delivery::plain),
-    row("the agent uses no more than a twentieth of a core", false, neighbours::cost),
+    row("what the agent uses for all of them", false, neighbours::cost),
     row("a killed agent loses at most one interval", false, endurance::restart),
     row("upgrade and rollback keep the data flowing", false, endurance::upgrade),
     row("an API server that is away for two minutes costs nothing", false, endurance::away),
