@@ -1,5 +1,5 @@
-//! `goroscope check` as a command: it ends when it is told to, when the process ends, and when it cannot watch; it keeps up; it needs one
-//! capability only. What it finds is the matter of `leaks.rs`.
+//! `goroscope check` as a command: it ends when it is told to, when the process ends, and when it cannot watch; it keeps up.
+//! What it finds is the matter of `leaks.rs`, which rights it needs that of `permissions.rs`.
 
 #![cfg(test)]
 
@@ -9,9 +9,9 @@ mod common;
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -21,6 +21,11 @@ use common::{
     check::Found,
     target::Target,
     wait_for, wait_until,
+};
+use goroscope::{
+    analysis::Analyser,
+    discovery::{Listed, ProcRoot},
+    looks::{Endless, Looks, Seen, Settings, Subject, clock},
 };
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -38,16 +43,16 @@ struct Check {
 
 impl Check {
     fn start(pid: u32, time: &str) -> Self {
-        Self::start_by(command(&[]), pid, time)
+        let directory = TempDir::new().unwrap();
+        let mut binary = command(&["check", "--pid", &pid.to_string(), "--for", time, "--report"]);
+        let child = binary.arg(directory.path().join("report.json")).stderr(Stdio::inherit()).spawn().unwrap();
+        Self { child, directory }
     }
 
-    /// With a command that ends in the binary.
-    fn start_by(mut binary: Command, pid: u32, time: &str) -> Self {
-        let directory = TempDir::new().unwrap();
-        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        binary.args(["check", "--pid", &pid.to_string(), "--for", time, "--report"]).arg(directory.path().join("report.json"));
-        let child = binary.stdin(Stdio::null()).stderr(Stdio::inherit()).spawn().unwrap();
-        Self { child, directory }
+    /// Whether it has; its entry in /proc stays until it is waited for.
+    fn has_ended(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('Z'))
     }
 
     fn report(&self) -> PathBuf {
@@ -101,7 +106,7 @@ fn check_prompt(target: &Target, signal: Signal, watched: Duration) -> (Option<i
         let check = Check::start(target.pid, "10m");
         check.wait_until_it_listens();
         // wait: it is to be in the middle of its work, wherever that is
-        std::thread::sleep(watched);
+        thread::sleep(watched);
         let (time, status, report) = check.stop(signal);
         if time <= PROMPT {
             return (status, report);
@@ -122,21 +127,80 @@ fn a_signal_ends_it_at_once() {
     }
 }
 
+/// A watch of a program that starts goroutines as fast as it can be told to.
+struct Hasty {
+    target: Target,
+    leak: String,
+}
+
+impl Hasty {
+    fn start() -> Self {
+        let source = fs::read_to_string(sources("hasty").join("main.go")).unwrap();
+        let line = source.lines().position(|line| line.ends_with("// LEAK")).unwrap() + 1;
+        // What is told is caught up on, so twice as many as there must be.
+        Self { target: Target::spawn(&program("hasty"), &["200000"]), leak: format!("hasty/main.go:{line}") }
+    }
+
+    /// Watches it; whether the leak was found, how many goroutines a second there were, and the CPU time that the watch took.
+    fn watch(&mut self) -> (bool, u64, Duration) {
+        self.target.go_text(0);
+        let check = Check::start(self.target.pid, "20s");
+        let pid = Pid::from_child(&check.child);
+        let mut used = Duration::ZERO;
+        wait_until("check ends", || {
+            used = cpu_time(pid).unwrap_or(used);
+            check.has_ended()
+        });
+        let (status, report) = check.end();
+        let rate = self.target.go_text(0).parse().unwrap();
+        let sites: Vec<String> = report.expect("a report").into_iter().map(|found| found.creation_site).collect();
+        assert!(sites.iter().all(|site| *site == self.leak), "{sites:?} at {rate} goroutines a second");
+        assert_eq!(status, Some(i32::from(!sites.is_empty())));
+        (!sites.is_empty(), rate, used)
+    }
+}
+
+/// What a process has used of all CPUs, as long as it is there.
+fn cpu_time(pid: Pid) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let ticks: u64 = fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+    // Linux shows user space hundredths of a second, on every architecture that there is an agent for.
+    (ticks > 0).then(|| Duration::from_millis(10 * ticks))
+}
+
+/// Censuses in so much time, on a clock of 250 ms, as `check` takes them.
+fn censuses(pid: u32, time: Duration) -> u64 {
+    let root = ProcRoot::default();
+    let process = root.observe(pid).unwrap();
+    let executable = Analyser::default().analyse(process.file).unwrap();
+    let bias = process.text.bias_from(executable.binary.text_base());
+    let facts = executable.binary.runtime.clone().unwrap();
+    let subject = Subject::new(Listed { pid, start_ticks: process.start_ticks }, executable, facts, bias);
+    let mut looks = Looks::new(root, subject, Endless, Duration::from_millis(250), Settings::default());
+    let began = Instant::now();
+    while began.elapsed() < time {
+        assert_eq!(looks.look().unwrap(), Seen::Alive);
+        // wait: the next look is due by the clock
+        thread::sleep(Duration::from_nanos(looks.next_ns().saturating_sub(clock())));
+    }
+    looks.censuses()
+}
+
 #[test]
-fn it_ends_in_time_beside_a_hundred_thousand_goroutines_a_second() {
-    let mut target = Target::spawn(&program("hasty"), &["100000"]);
-    let check = Check::start(target.pid, "20s");
-    let (status, report) = check.end();
-    let rate: u64 = target.go_text(0).parse().unwrap();
-    let source = fs::read_to_string(sources("hasty").join("main.go")).unwrap();
-    let line = source.lines().position(|line| line.ends_with("// LEAK")).unwrap() + 1;
-    let sites: Vec<String> = report.expect("a report").into_iter().map(|found| found.creation_site).collect();
-    // How soon it is found depends on the machine; nothing else may be.
-    assert!(sites.iter().all(|site| *site == format!("hasty/main.go:{line}")), "{sites:?} at {rate} goroutines a second");
-    assert_eq!(status, Some(i32::from(!sites.is_empty())));
-    // Slow machines start fewer; a tenth of it is still much.
-    assert!(rate > 10_000, "{rate} goroutines a second");
-    check_prompt(&target, Signal::TERM, Duration::from_secs(3));
+fn it_keeps_up_with_a_hundred_thousand_goroutines_a_second() {
+    let mut hasty = Hasty::start();
+    let mut seen = vec![];
+    let kept_up = (0..TRIES).any(|_| {
+        let (found, rate, used) = hasty.watch();
+        let on_time = censuses(hasty.target.pid, Duration::from_secs(5));
+        seen.push(format!("found {found} at {rate} a second, {used:?} of CPU in 20 s, {on_time} of 20 censuses"));
+        // An unoptimised build uses 0.3 s; the rest is for machines that are slower.
+        found && rate >= 100_000 && used <= Duration::from_secs(2) && on_time >= 10
+    });
+    assert!(kept_up, "{seen:#?}");
+    println!("{seen:#?}");
+    check_prompt(&hasty.target, Signal::TERM, Duration::from_secs(3));
 }
 
 #[test]
@@ -144,7 +208,7 @@ fn what_is_known_is_written_when_the_process_ends() {
     let target = Target::spawn(&program("leak"), &[]);
     let check = Check::start(target.pid, "10m");
     // wait: a leak takes time
-    std::thread::sleep(Duration::from_secs(20));
+    thread::sleep(Duration::from_secs(20));
     target.finish();
     let (status, report) = check.end();
     let report = report.expect("a report");
@@ -183,28 +247,4 @@ fn what_cannot_be_watched_is_status_2() {
     }
     no_go.kill().unwrap();
     no_go.wait().unwrap();
-}
-
-/// As another user, with one capability and no other to be had: the kernel would refuse every bpf(2).
-#[test]
-fn one_capability_is_enough() {
-    let target = Target::spawn(&program("leak"), &[]);
-    let directory = TempDir::new().unwrap();
-    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let binary = directory.path().join("goroscope");
-    fs::copy(env!("CARGO_BIN_EXE_goroscope"), &binary).unwrap();
-    let with = |capability: &str| {
-        let mut setpriv = Command::new("setpriv");
-        setpriv.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"]);
-        setpriv.args([format!("--inh-caps={capability}"), format!("--ambient-caps={capability}"), format!("--bounding-set={capability}")]);
-        setpriv.arg(&binary).env_clear();
-        setpriv
-    };
-    let (status, report) = Check::start_by(with("-all,+sys_ptrace"), target.pid, "20s").end();
-    let report = report.expect("a report");
-    assert_eq!(status, Some(1), "{report:?}");
-    assert!(report.iter().all(|found| found.creation_site.starts_with("leak/main.go:")), "{report:?}");
-    // Without it there is nothing to see: were it otherwise, the first half would prove nothing.
-    let (status, report) = Check::start_by(with("-all"), target.pid, "2s").end();
-    assert_eq!((status, report.is_none()), (Some(2), true));
 }

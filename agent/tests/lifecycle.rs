@@ -11,7 +11,6 @@ use std::{
     fs,
     net::TcpListener,
     os::unix::fs::MetadataExt as _,
-    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -180,28 +179,13 @@ fn a_configuration_is_checked_without_running() {
 }
 
 #[test]
-fn without_privileges_it_says_which_lack() {
-    let _alone = alone();
-    let directory = TempDir::new().unwrap();
-    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let binary = directory.path().join("goroscope");
-    fs::copy(env!("CARGO_BIN_EXE_goroscope"), &binary).unwrap();
-    let address = agent::free_port().to_string();
-    let mut command = Command::new(&binary);
-    command.args(["run", "--listen", &address]).env_clear().uid(65534).gid(65534).stdin(Stdio::null());
-    let output = command.output().unwrap();
-    assert!(output.status.code().is_some_and(|code| code != 0 && code != 101), "{}: {}", output.status, stderr(&output));
-    assert!(stderr(&output).contains("CAP_BPF"), "{}", stderr(&output));
-}
-
-#[test]
 fn three_capabilities_suffice_for_processes_of_other_users() {
     let _alone = alone();
     let directory = TempDir::new().unwrap();
     let pie = build("exact", NEWEST, Form::Pie).unwrap_or_else(|error| panic!("{error}"));
     let mut targets = [Target::spawn(&program("exact"), &[]), Target::spawn(&pie, &[])];
 
-    let command = with_rights(&directory, "-all,+bpf,+perfmon,+sys_ptrace");
+    let command = agent::with_rights(&directory, "-all,+bpf,+perfmon,+sys_ptrace");
     let pids = targets.each_ref().map(|target| target.pid.to_string());
     let agent = Agent::spawn(command, &["--exact", "--per-process", "--pid", &pids[0], "--pid", &pids[1]]);
     for (seed, target) in targets.iter_mut().enumerate() {
@@ -209,40 +193,6 @@ fn three_capabilities_suffice_for_processes_of_other_users() {
         let sites = agent.process(target.pid).unwrap().sites("map");
         assert!(sites.iter().any(|(function, ..)| function == "main.writeString"), "the load bias is wrong: {sites:?}");
     }
-}
-
-/// The agent with some capabilities only, as nobody.
-fn with_rights(directory: &TempDir, rights: &str) -> Command {
-    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let binary = directory.path().join("goroscope");
-    fs::copy(env!("CARGO_BIN_EXE_goroscope"), &binary).unwrap();
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs"]);
-    command.args(["--inh-caps", rights, "--ambient-caps", rights, "--bounding-set", rights]).arg(&binary).stdin(Stdio::null());
-    command
-}
-
-#[test]
-fn memory_is_read_without_a_kernel_side() {
-    let _alone = alone();
-    let directory = TempDir::new().unwrap();
-    let mut target = Target::spawn(&program("exact"), &[]);
-    let pid = target.pid.to_string();
-    let agent = Agent::spawn(with_rights(&directory, "-all,+sys_ptrace"), &["--per-process", "--pid", &pid]);
-    let process = agent.wait_attached(target.pid, "exact");
-    let refused = ["goroutine", "map", "timer"].map(|family| (family.to_owned(), "no_kernel_side".to_owned()));
-    assert_eq!(process.refusals(), refused);
-    let starts = || agent.scrape_anew().sum("goroscope_goroutine_starts_total", &[("pid", &pid)]).unwrap();
-    let before = starts();
-    let own = target.go(5);
-    assert_eq!(starts() - before, own.totals["goroutine_starts"], "creations are exact all the same");
-    let scrape = agent.scrape();
-    assert!(scrape.sum("go_goroutine_count", &[("pid", &pid)]).is_some());
-    assert_eq!(scrape.sum("goroscope_map_writes_total", &[("pid", &pid)]), None, "absent, not 0");
-    assert_eq!(scrape.sum("goroscope_goroutine_starts_by_site_total", &[("pid", &pid)]), None);
-    let ready = agent.get("/readyz");
-    assert!(ready.status == 200 && ready.body.contains("lost: not permitted to use BPF"), "{}", ready.body);
-    agent.stop();
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub enum ProcError {
         pid: u32,
     },
     /// The kernel does not let this agent see it.
-    #[error("not permitted to read {what} of process {pid}")]
+    #[error("not permitted to read {what} of process {pid}: CAP_SYS_PTRACE is needed, or the same user")]
     NotPermitted {
         /// Which.
         pid: u32,

@@ -5,7 +5,7 @@ use std::{
     env,
     fs::{self, File},
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    os::unix::process::ExitStatusExt as _,
+    os::unix::{fs::PermissionsExt as _, process::ExitStatusExt as _},
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     thread,
@@ -42,6 +42,20 @@ pub fn command(arguments: &[&str]) -> Command {
     }
     // The tests may run in a pod: that is not the cluster that they mean.
     command.env("GOROSCOPE_KUBERNETES", "false");
+    command
+}
+
+/// The binary as nobody, with some capabilities and no other to be had; it lies in `directory`, which nobody may enter.
+pub fn with_rights(directory: &TempDir, rights: &str) -> Command {
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let binary = directory.path().join("goroscope");
+    if !binary.exists() {
+        fs::copy(env!("CARGO_BIN_EXE_goroscope"), &binary).unwrap();
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs"]);
+    command.args(["--inh-caps", rights, "--ambient-caps", rights, "--bounding-set", rights]).arg(&binary);
+    command.stdin(Stdio::null()).env_clear().env("GOROSCOPE_KUBERNETES", "false");
     command
 }
 
