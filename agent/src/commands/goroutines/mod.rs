@@ -146,7 +146,10 @@ fn look(question: &Question, root: &ProcRoot) -> Result<Answer, GoroutinesError>
     })?;
     let load_bias = process.text.bias_from(binary.text_base());
     let runtime = Runtime::new(ProcessMemory::new(pid), facts, binary.version.minor, load_bias);
+    // The pid may be another process' by now, or the process may run another image: what was read is nobody's then.
+    let is_replaced = || root.observe(pid).is_ok_and(|now| (now.start_ticks, now.text) != (process.start_ticks, process.text));
     let failed = |source| match source {
+        _ if is_replaced() => GoroutinesError::Replaced { pid },
         RuntimeError::Gone => GoroutinesError::Gone { pid },
         RuntimeError::NotPermitted => GoroutinesError::NotPermitted { pid },
         source => GoroutinesError::Runtime { pid, source },
@@ -172,9 +175,7 @@ fn look(question: &Question, root: &ProcRoot) -> Result<Answer, GoroutinesError>
         Some(Duration::from_nanos(now_ns.saturating_sub(since)))
     };
     let groups = Groups::read(&runtime, depth, &frame_size, &mut blocked_for).map_err(failed)?;
-    // The pid may be another process' by now, or the process may run another image: what was read is nobody's then.
-    let again = root.observe(pid).ok().filter(|again| (again.start_ticks, again.text) == (process.start_ticks, process.text));
-    if again.is_none() || !matches!(root.life(listed), Ok(Life::Alive)) {
+    if is_replaced() || !matches!(root.life(listed), Ok(Life::Alive)) {
         return Err(GoroutinesError::Replaced { pid });
     }
     let go_version = binary.version.to_string();
