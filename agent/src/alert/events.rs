@@ -230,6 +230,7 @@ mod tests {
         },
         *,
     };
+    use crate::model::Finding;
 
     fn leak(process: &str, evidence: Evidence) -> Leak {
         let mut found = finding("main.wait", "main.leak", 3);
@@ -307,7 +308,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_failed_for_a_moment_is_tried_again() {
-        let alerts = Alerts::default();
+        let mut alerts = Alerts::default();
         let recording = alerts.recording();
         let tallies = recording.tallies.clone();
         let error = |is_passing| RecordError { reason: "unreachable", detail: String::new(), is_passing };
@@ -317,7 +318,8 @@ mod tests {
             let recorder = Arc::clone(&recorder);
             async move { recording.run(recorder.as_ref()).await }
         });
-        let found = report(&[("web", vec![finding("main.wait", "main.leak", 3)]), ("api", vec![finding("main.wait", "main.leak", 3)])]);
+        let proven = || vec![Finding { evidence: Evidence::Proven, ..finding("main.wait", "main.leak", 3) }];
+        let found = report(&[("web", proven()), ("api", proven())]);
         for _ in 0..4 {
             alerts.take(&found);
             // wait: the clock is tokio's and stands still otherwise

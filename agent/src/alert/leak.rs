@@ -94,6 +94,13 @@ impl Leak {
         (self.kind, &self.function, &self.site, &self.identity) == (other.kind, &other.function, &other.site, &other.identity)
     }
 
+    /// A number of the pod and the statement, the same whatever the evidence is.
+    pub(super) fn statement(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (&self.identity, &self.pod_uid, self.kind, &self.function, &self.site).hash(&mut hasher);
+        hasher.finish()
+    }
+
     /// A number that is another for each leak, and the same in the next agent: it tells twice the same apart from two.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {

@@ -10,6 +10,7 @@ mod alertmanager;
 mod client;
 mod events;
 mod leak;
+mod standing;
 #[cfg(test)]
 mod testing;
 
@@ -18,7 +19,7 @@ use std::{sync::Arc, time::SystemTime};
 use http::Uri;
 use tokio::sync::watch;
 
-use self::{alertmanager::Courier, client::Client};
+use self::{alertmanager::Courier, client::Client, standing::Standing};
 pub use self::{
     events::{Note, RecordError, Recorded, Recorder, Recording},
     leak::{Leak, leaks},
@@ -53,6 +54,7 @@ impl Tallies {
 #[derive(Debug)]
 pub struct Alerts {
     known: watch::Sender<Known>,
+    standing: Standing,
 }
 
 /// The leaks of one Report, and when it was made.
@@ -64,7 +66,7 @@ struct Known {
 
 impl Default for Alerts {
     fn default() -> Self {
-        Self { known: watch::Sender::new(Known { at: SystemTime::UNIX_EPOCH, leaks: Arc::default() }) }
+        Self { known: watch::Sender::new(Known { at: SystemTime::UNIX_EPOCH, leaks: Arc::default() }), standing: Standing::default() }
     }
 }
 
@@ -90,7 +92,8 @@ impl Alerts {
     }
 
     /// The state of everything now.
-    pub fn take(&self, report: &Report) {
-        self.known.send_replace(Known { at: report.taken_at, leaks: leaks(report).into() });
+    pub fn take(&mut self, report: &Report) {
+        let told = self.standing.told(leaks(report), report.taken_at);
+        self.known.send_replace(Known { at: report.taken_at, leaks: told.into() });
     }
 }

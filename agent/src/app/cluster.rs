@@ -52,7 +52,7 @@ impl Outside {
 
     /// Begins to ask and to tell, in tasks of their own.
     pub(super) fn begin(self, handle: Handle, reports: Reports) {
-        let Self { alerts, recording, kubernetes } = self;
+        let Self { mut alerts, recording, kubernetes } = self;
         match kubernetes {
             Some((config, Ok(cluster))) => {
                 info!(node = cluster.node(), "asking the API server for the pods of this node");
