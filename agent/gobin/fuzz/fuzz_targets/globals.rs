@@ -15,8 +15,7 @@ fuzz_target!(|data: &[u8]| {
     let size = data.len().div_ceil(names.clone().count()).max(1);
     let mut parts = data.chunks(size);
     let mut code: Vec<_> = names.map(|name| (name, vec![Op::Bytes(parts.next().unwrap_or_default().to_vec())])).collect();
-    let methods =
-        ["runtime.(*gcControllerState).a", "runtime.(*consistentHeapStats).b", "runtime.(*mheap).c", "runtime.(*cleanupQueue).d"];
+    let methods = ["runtime.(*gcControllerState).a", "runtime.(*consistentHeapStats).b", "runtime.(*mheap).c", "runtime.(*cleanupQueue).d"];
     code.extend(methods.map(|name| (name, Vec::new())));
     let bytes = Fixture { code, ..Fixture::default() }.build();
     let binary = analyse(&bytes, &Limits::default()).expect("only code differs");
