@@ -79,6 +79,12 @@ impl Analyser {
         Self::with(settings, goroscope_gobin::analyse)
     }
 
+    /// For one executable that somebody waits for: it may take a minute, on a machine that does much else.
+    #[must_use]
+    pub fn patient() -> Self {
+        Self::new(Settings { timeout: Duration::from_secs(60), ..Settings::default() })
+    }
+
     fn with(settings: Settings, analyse: Analyse) -> Self {
         let (by_inode, by_content) = (Lru::new(settings.inodes), Lru::new(settings.contents));
         Self { settings, analyse, by_inode, by_content }
@@ -123,14 +129,20 @@ impl Analyser {
 
     fn fresh(&mut self, file: &File, inode: Inode) -> Result<Arc<Analysis>, Refusal> {
         let recorder = Recorder::new(file, inode.size, self.settings.timeout);
-        let binary = (self.analyse)(&recorder, &self.settings.limits).map_err(|error| {
-            let stopped = recorder.stopped();
-            let refusal = explain(&error, stopped);
-            if stopped != Some(Stop::Timeout) && !matches!(error, goroscope_gobin::Refusal::Read(_)) {
-                self.by_inode.insert(inode, Known::Refused(refusal.clone()));
+        let analysed = (self.analyse)(&recorder, &self.settings.limits);
+        let stopped = recorder.stopped();
+        let binary = match analysed {
+            // What can do without some facts goes on when they cannot be read: another time they can.
+            Ok(_) if stopped == Some(Stop::Timeout) => return Err(timed_out()),
+            Ok(binary) => binary,
+            Err(error) => {
+                let refusal = explain(&error, stopped);
+                if stopped != Some(Stop::Timeout) && !matches!(error, goroscope_gobin::Refusal::Read(_)) {
+                    self.by_inode.insert(inode, Known::Refused(refusal.clone()));
+                }
+                return Err(refusal);
             }
-            refusal
-        })?;
+        };
         let reads = recorder.finish();
         let id = ExecutableId { build_id: build_id(&binary), size: inode.size, digest: reads.digest };
         let analysis = Arc::new(Analysis { id: id.clone(), binary: Arc::new(binary), reads });
@@ -154,13 +166,17 @@ fn build_id(binary: &GoBinary) -> String {
 
 fn explain(error: &goroscope_gobin::Refusal, stopped: Option<Stop>) -> Refusal {
     match stopped {
-        Some(Stop::Timeout) => refusal("analysis_timeout", "reading the executable took too long".to_owned()),
+        Some(Stop::Timeout) => timed_out(),
         Some(Stop::TooManyReads) => refusal("too_large", "too many small reads".to_owned()),
         None => {
             let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
             refusal(error.reason(), format!("{error}{cause}"))
         }
     }
+}
+
+fn timed_out() -> Refusal {
+    refusal("analysis_timeout", "reading the executable took too long".to_owned())
 }
 
 fn refusal(reason: &'static str, detail: String) -> Refusal {

@@ -149,6 +149,23 @@ fn not_files() {
 }
 
 #[test]
+fn facts_that_came_too_late_are_missing_from_nothing() {
+    fn until_stopped(source: &dyn Source, limits: &Limits) -> Result<GoBinary, goroscope_gobin::Refusal> {
+        let found = goroscope_gobin::analyse(source, limits);
+        while source.read_exact_at(FileOffset(0), &mut [0]).is_ok() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        found
+    }
+    let mut host = Host::new(Settings { timeout: Duration::from_secs(2), ..Settings::default() });
+    host.analyser.analyse = until_stopped;
+    assert_eq!(host.write("a", &testing::bytes("plain")).unwrap_err().reason, "analysis_timeout");
+    host.analyser.analyse = counted;
+    host.analyser.settings.timeout = Duration::from_secs(60);
+    assert!(host.open(&host.path("a")).is_ok(), "slowness is not remembered");
+}
+
+#[test]
 fn memory_is_bounded() {
     let mut host = Host::new(Settings { inodes: 3, contents: 2, ..Settings::default() });
     let mut bytes = testing::bytes("plain");

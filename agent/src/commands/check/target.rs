@@ -11,7 +11,7 @@ use crate::{
 /// Finds out what the process is.
 pub(super) fn observe(root: &ProcRoot, pid: u32) -> Result<Subject> {
     let process = root.observe(pid).with_context(|| format!("looking at process {pid}"))?;
-    let executable = Analyser::default().analyse(process.file).map_err(|refusal| anyhow!("{}: {}", refusal.reason, refusal.detail))?;
+    let executable = Analyser::patient().analyse(process.file).map_err(|refusal| anyhow!("{}: {}", refusal.reason, refusal.detail))?;
     let binary = &executable.binary;
     let facts = match &binary.runtime {
         Ok(facts) => *facts,

@@ -138,7 +138,7 @@ fn look(question: &Question, root: &ProcRoot) -> Result<Answer, GoroutinesError>
     let exe = process.exe.to_string_lossy().into_owned();
     let listed = Listed { pid, start_ticks: process.start_ticks };
     let refused = |refusal| GoroutinesError::Refused { exe: exe.clone(), refusal };
-    let executable = Analyser::default().analyse(process.file).map_err(refused)?;
+    let executable = Analyser::patient().analyse(process.file).map_err(refused)?;
     let binary = &executable.binary;
     let facts = binary.runtime.clone().map_err(|refusal| {
         let (reason, detail) = (refusal.reason(), refusal.to_string());

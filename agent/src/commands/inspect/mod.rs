@@ -49,7 +49,7 @@ fn look(target: &str, proc: &ProcRoot) -> Result<Inspection> {
             (PathBuf::from(target), options.open(target).with_context(|| format!("opening {target}"))?, None)
         }
     };
-    let result = Analyser::default().analyse(file);
+    let result = Analyser::patient().analyse(file);
     let mut inspection = Inspection::of(path.to_string_lossy().into_owned(), result);
     if let Some((identity, text)) = process {
         let Identity { process, container, unit, pid, .. } = identity;
