@@ -153,6 +153,7 @@ fn facts_that_came_too_late_are_missing_from_nothing() {
     fn until_stopped(source: &dyn Source, limits: &Limits) -> Result<GoBinary, goroscope_gobin::Refusal> {
         let found = goroscope_gobin::analyse(source, limits);
         while source.read_exact_at(FileOffset(0), &mut [0]).is_ok() {
+            // wait: what runs out is time
             std::thread::sleep(Duration::from_millis(1));
         }
         found
