@@ -171,9 +171,17 @@ fn add_target(triple: &str) -> Result<()> {
     Ok(())
 }
 
-/// The cargo that runs this command.
+/// The cargo that runs this command. What it told this command of its own package is not handed on: build scripts that look at it
+/// would be run again each time that cargo is called from here and by hand in turns.
 pub(crate) fn cargo() -> Command {
-    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let of_package = |name: &std::ffi::OsStr| {
+        name.to_str().is_some_and(|name| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|begin| name.starts_with(begin)))
+    };
+    env::vars_os().map(|(name, _)| name).filter(|name| of_package(name)).for_each(|name| {
+        cargo.env_remove(name);
+    });
+    cargo
 }
 
 /// `cargo install` into our tools, built outside the repository so that its settings do not apply.
