@@ -104,7 +104,7 @@ fn memory_is_read_without_a_kernel_side() {
     let directory = TempDir::new().unwrap();
     let mut target = target("exact");
     let pid = target.pid.to_string();
-    let agent = Agent::spawn(with_rights(&directory, "-all,+sys_ptrace"), &["--per-process", "--pid", &pid]);
+    let agent = Agent::spawn(with_rights(&directory, MEMORY), &["--per-process", "--pid", &pid]);
     let process = agent.wait_attached(target.pid, "exact");
     let refused = ["goroutine", "map", "timer"].map(|family| (family.to_owned(), "no_kernel_side".to_owned()));
     assert_eq!(process.refusals(), refused);

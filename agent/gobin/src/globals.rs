@@ -207,25 +207,14 @@ enum Method {
     Cleanups,
 }
 
-/// The variables that methods are called on, with repetitions.
+/// The variables that methods are called on, by [`Method`], with repetitions.
 #[derive(Debug, Default)]
-struct Receivers {
-    gc_controller: Vec<VirtualAddress>,
-    heap_statistics: Vec<VirtualAddress>,
-    heap: Vec<VirtualAddress>,
-    cleanups: Vec<VirtualAddress>,
-}
+struct Receivers([Vec<VirtualAddress>; METHODS.len()]);
 
 impl Receivers {
     /// The one variable that every call agrees on; one call alone is not believed.
     fn one(&self, method: Method, global: &'static str) -> Result<VirtualAddress, RuntimeRefusal> {
-        let calls = match method {
-            Method::GcController => &self.gc_controller,
-            Method::HeapStatistics => &self.heap_statistics,
-            Method::Heap => &self.heap,
-            Method::Cleanups => &self.cleanups,
-        };
-        match calls.split_first() {
+        match self.0.get(method as usize).and_then(|calls| calls.split_first()) {
             Some((first, rest)) if rest.iter().any(|other| other != first) => refuse(global, "its methods are called on several variables"),
             Some((first, [_, ..])) => Ok(*first),
             _ => refuse(global, "too few calls of its methods"),
@@ -287,13 +276,7 @@ impl Code<'_> {
         for name in FUNCTIONS {
             let Some((start, code)) = self.body(name)? else { continue };
             for Call { callee, argument } in calls(&code, start, self.arch()) {
-                let receivers = match methods.get(&callee) {
-                    Some(0) => &mut found.gc_controller,
-                    Some(1) => &mut found.heap_statistics,
-                    Some(2) => &mut found.heap,
-                    Some(3) => &mut found.cleanups,
-                    _ => continue,
-                };
+                let Some(receivers) = methods.get(&callee).and_then(|method| found.0.get_mut(*method)) else { continue };
                 if receivers.len() < VARIABLES_MAX && self.is_variable(argument, 1) {
                     receivers.push(argument);
                 }

@@ -33,6 +33,27 @@ pub struct Globals {
     pub moduledata: VirtualAddress,
 }
 
+impl Globals {
+    /// All of them by Go's names, without package; none where code did not tell.
+    #[must_use]
+    pub fn by_name(&self) -> [(&'static str, Option<VirtualAddress>); 11] {
+        let Self { allglen, allgptr, allp, sched, memstats, gc_controller, mheap, semtable, allfin, gc_cleanups, moduledata } = *self;
+        [
+            ("firstmoduledata", Some(moduledata)),
+            ("allglen", Some(allglen)),
+            ("allgptr", Some(allgptr)),
+            ("allp", Some(allp)),
+            ("sched", Some(sched)),
+            ("memstats", Some(memstats)),
+            ("gcController", Some(gc_controller)),
+            ("mheap_", mheap),
+            ("semtable", semtable),
+            ("allfin", allfin),
+            ("gcCleanups", gc_cleanups),
+        ]
+    }
+}
+
 /// Where a layout comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LayoutSource {

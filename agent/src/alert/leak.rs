@@ -96,16 +96,20 @@ impl Leak {
 
     /// A number of the pod and the statement, the same whatever the evidence is.
     pub(super) fn statement(&self) -> u64 {
+        self.hasher().finish()
+    }
+
+    fn hasher(&self) -> DefaultHasher {
         let mut hasher = DefaultHasher::new();
         (&self.identity, &self.pod_uid, self.kind, &self.function, &self.site).hash(&mut hasher);
-        hasher.finish()
+        hasher
     }
 
     /// A number that is another for each leak, and the same in the next agent: it tells twice the same apart from two.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (&self.identity, &self.pod_uid, self.kind, &self.function, &self.site, self.evidence).hash(&mut hasher);
+        let mut hasher = self.hasher();
+        self.evidence.hash(&mut hasher);
         hasher.finish()
     }
 

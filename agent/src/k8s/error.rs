@@ -28,7 +28,7 @@ pub enum ConnectError {
 
 impl ConnectError {
     pub(super) fn kubeconfig(error: impl Error) -> Self {
-        Self::Kubeconfig(bounded(with_causes(&error)))
+        Self::Kubeconfig(said(&error))
     }
 }
 
@@ -47,12 +47,10 @@ pub(super) fn of_watch(error: &watcher::Error) -> (&'static str, String) {
 pub(super) fn of_client(error: &ClientError) -> (&'static str, String) {
     match error {
         ClientError::Api(status) => (of_status(status.code), bounded(format!("{} ({})", status.message, status.code))),
-        ClientError::SerdeError(_) | ClientError::FromUtf8(_) | ClientError::LinesCodecMaxLineLengthExceeded => {
-            ("malformed", bounded(with_causes(error)))
-        }
-        ClientError::Auth(_) => ("unauthorized", bounded(with_causes(error))),
-        _ if is_timeout(error) => ("timeout", bounded(with_causes(error))),
-        _ => ("unreachable", bounded(with_causes(error))),
+        ClientError::SerdeError(_) | ClientError::FromUtf8(_) | ClientError::LinesCodecMaxLineLengthExceeded => ("malformed", said(error)),
+        ClientError::Auth(_) => ("unauthorized", said(error)),
+        _ if is_timeout(error) => ("timeout", said(error)),
+        _ => ("unreachable", said(error)),
     }
 }
 
@@ -69,6 +67,11 @@ const fn of_status(code: u16) -> &'static str {
 fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     let io = error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut);
     io || error.source().is_some_and(is_timeout)
+}
+
+/// An error with its causes, for people.
+fn said(error: &dyn Error) -> String {
+    bounded(with_causes(error))
 }
 
 fn bounded(mut text: String) -> String {

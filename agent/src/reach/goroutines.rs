@@ -55,6 +55,27 @@ pub(super) struct Candidate {
     pub(super) last_deadline_ns: Option<u64>,
 }
 
+/// What is waited on: the first byte of each object, and a candidate that waits on it, by its number; sorted.
+#[derive(Debug)]
+pub(super) struct Watched(Vec<(u64, usize)>);
+
+impl Watched {
+    pub(super) fn new(mut pairs: Vec<(u64, usize)>) -> Self {
+        pairs.sort_unstable();
+        Self(pairs)
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Those who wait on the object that begins there.
+    pub(super) fn by(&self, object: u64) -> impl Iterator<Item = usize> {
+        let from = self.0.partition_point(|(at, _)| *at < object);
+        self.0.iter().skip(from).take_while(move |(at, _)| *at == object).map(|(_, number)| *number)
+    }
+}
+
 impl Seen {
     pub(super) fn new(goroutine: &Goroutine, collects: bool) -> Option<Self> {
         let doing = match (goroutine.state, goroutine.wait.map(goroscope_gobin::WaitReason::kind)) {

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 
 use super::NoProof;
-use super::goroutines::{Candidate, Doing, Seen};
+use super::goroutines::{Candidate, Doing, Seen, Watched};
 use super::mark::Mark;
 use super::source::Source;
 use super::timers::{Due, TOGETHER, words};
@@ -31,12 +31,12 @@ const GENERATIONS: usize = 2;
 pub(super) struct Peers(HashMap<usize, Vec<u64>>);
 
 impl Peers {
-    /// To be asked before anything is marked. `watched`: objects that are waited on, by their first byte, and the candidate.
+    /// To be asked before anything is marked.
     pub(super) fn find(
         source: &mut Source<'_>,
         mark: &Mark,
         (due, seen): (&[Due], &[Seen]),
-        (watched, candidates): (&[(u64, usize)], &[Candidate]),
+        (watched, candidates): (&Watched, &[Candidate]),
     ) -> Result<Self, NoProof> {
         let mut peers = Self::default();
         let waits: HashMap<u64, usize> =
@@ -47,12 +47,11 @@ impl Peers {
             sleepers.truncate(SLEEPERS);
             let mut fresh = Vec::new();
             for (object, sleeper) in lead_to(source, mark, &sleepers, seen)? {
-                let from = watched.partition_point(|(at, _)| *at < object);
-                for (_, number) in watched.iter().skip(from).take_while(|(at, _)| *at == object) {
-                    let Some(candidate) = candidates.get(*number).filter(|candidate| candidate.last_deadline_ns.is_none()) else {
+                for number in watched.by(object) {
+                    let Some(candidate) = candidates.get(number).filter(|candidate| candidate.last_deadline_ns.is_none()) else {
                         continue;
                     };
-                    if peers.note(*number, sleeper) {
+                    if peers.note(number, sleeper) {
                         fresh.push(candidate.seen);
                     }
                 }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::goroutines::{Before, Candidate, Doing, Seen};
+use super::goroutines::{Before, Candidate, Doing, Seen, Watched};
 use super::mark::Mark;
 use super::peers::Peers;
 use super::roots::Roots;
@@ -26,8 +26,7 @@ pub(super) struct Run<'a> {
     before: Before,
     candidates: Vec<Candidate>,
     links: Vec<Link>,
-    /// Objects that are waited on, by their first byte, and the candidate.
-    watched: Vec<(u64, usize)>,
+    watched: Watched,
     mark: Mark,
     peers: Peers,
     roots: Roots<'a>,
@@ -62,7 +61,6 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        watched.sort_unstable();
         let sudog = roots.layout.sudog.size;
         let mark = Mark::new(spans, slots.into_iter(), &limits)?;
         Ok(Self {
@@ -70,7 +68,7 @@ impl<'a> Run<'a> {
             before,
             candidates,
             links,
-            watched,
+            watched: Watched::new(watched),
             mark,
             peers: Peers::default(),
             roots,
@@ -100,7 +98,7 @@ impl<'a> Run<'a> {
         if !self.watched.is_empty() {
             let due = timers::due(&mut self.source, &timers, &self.roots.layout.timer)?;
             self.follow(&due)?;
-            let (timed, waiting) = ((due.as_slice(), self.before.all.as_slice()), (self.watched.as_slice(), self.candidates.as_slice()));
+            let (timed, waiting) = ((due.as_slice(), self.before.all.as_slice()), (&self.watched, self.candidates.as_slice()));
             self.peers = Peers::find(&mut self.source, &self.mark, timed, waiting)?;
         }
         self.roots.mark_data(&mut self.mark);
@@ -170,9 +168,7 @@ impl<'a> Run<'a> {
 
     /// Those who wait on the object that begins there can run after all.
     fn wake_waiters(&mut self, object: u64) {
-        let from = self.watched.partition_point(|(at, _)| *at < object);
-        let waiters: Vec<usize> = self.watched.iter().skip(from).take_while(|(at, _)| *at == object).map(|(_, number)| *number).collect();
-        for number in waiters {
+        for number in self.watched.by(object).collect::<Vec<_>>() {
             if self.candidates.get(number).is_some_and(|candidate| !candidate.live) {
                 self.wake(number);
             }
@@ -183,9 +179,8 @@ impl<'a> Run<'a> {
     fn follow(&mut self, due: &[timers::Due]) -> Result<(), NoProof> {
         let (watched, candidates) = (&self.watched, &mut self.candidates);
         timers::follow(&mut self.source, &self.mark, due, &mut |object, when_ns| {
-            let from = watched.partition_point(|(at, _)| *at < object);
-            for (_, number) in watched.iter().skip(from).take_while(|(at, _)| *at == object) {
-                if let Some(candidate) = candidates.get_mut(*number) {
+            for number in watched.by(object) {
+                if let Some(candidate) = candidates.get_mut(number) {
                     candidate.deadline_ns = Some(candidate.deadline_ns.map_or(when_ns, |before| before.min(when_ns)));
                     candidate.last_deadline_ns = candidate.last_deadline_ns.max(Some(when_ns));
                 }

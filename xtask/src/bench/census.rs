@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
@@ -30,8 +29,6 @@ pub(crate) static DELVE: Program = Program {
 const SIZES: [u64; 3] = [10_000, 100_000, 1_000_000];
 /// Delve takes minutes for more.
 const DELVE_MAX: u64 = 10_000;
-/// Seconds without any reading.
-const QUIET: u64 = 10;
 /// A tick that is later than this has seen something: the scheduler of a machine at rest is later now and then, too.
 const SEEN_NS: f64 = 10e6;
 
@@ -40,11 +37,8 @@ pub(super) fn run(lab: &Lab) -> Result<Section> {
     let (mut rows, mut verdicts) = (vec![], vec![]);
     for size in SIZES {
         let mut target = Target::start(&lab.program("heap"), &["1", &size.to_string()])?;
-        ticks::late(&mut target)?;
-        thread::sleep(lab.length(QUIET));
-        let before = ticks::late(&mut target)?;
-        let lines = reader.read("goroutines", target.pid(), lab.rounds(10).max(3))?;
-        let meanwhile = ticks::late(&mut target)?;
+        let read = |pid| reader.read("goroutines", pid, lab.rounds(10).max(3));
+        let (lines, before, meanwhile) = ticks::around(lab, &mut target, read)?;
         let numbers = |key: &str| -> Vec<f64> { lines.iter().filter_map(|line| line.get(key)?.as_f64()).collect() };
         let (censuses, stacks) = (numbers("census_ns"), numbers("stacks_ns"));
         let seen = lines.iter().filter_map(|line| line.get("goroutines")?.as_u64()).min().unwrap_or(0);

@@ -1,7 +1,5 @@
 //! What a proof takes: time, memory of the agent, and how late a ticker of the target is meanwhile.
 
-use std::thread;
-
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
@@ -13,8 +11,6 @@ use super::{Section, Verdict};
 /// Sizes of heaps, MB.
 const SIZES: [u64; 3] = [10, 1000, 8000];
 const SMALL: [u64; 2] = [10, 100];
-/// The ticker's lateness is taken over so many seconds without a proof.
-const QUIET: u64 = 10;
 
 /// What one heap came to.
 struct Measured {
@@ -36,11 +32,7 @@ pub(super) fn run(lab: &Lab) -> Result<Section> {
             continue;
         }
         let mut target = Target::start(&lab.program("heap"), &[&size.to_string(), "0"])?;
-        ticks::late(&mut target)?;
-        thread::sleep(lab.length(QUIET));
-        let before = ticks::late(&mut target)?;
-        let found = prove(&reader, target.pid(), lab.rounds(10).max(3))?;
-        let meanwhile = ticks::late(&mut target)?;
+        let (found, before, meanwhile) = ticks::around(lab, &mut target, |pid| prove(&reader, pid, lab.rounds(10).max(3)))?;
         if *size == 1000 {
             let took = median(&found.took);
             verdicts.push(Verdict::new("1 GB: <= 1 s", time(took), took <= 1e9 && found.refused.is_none()));

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::lab::Target;
+use super::lab::{Lab, Target};
 use super::numbers::time;
 use crate::paths::{root, target};
 use crate::setup::cargo;
@@ -29,6 +30,18 @@ impl Reader {
         let said = output(Command::new(&self.0).args([what, &pid.to_string(), &times.to_string()]))?;
         said.lines().map(|line| serde_json::from_str(line).with_context(|| format!("{line} where JSON is expected"))).collect()
     }
+}
+
+/// Seconds without any reading.
+const QUIET: u64 = 10;
+
+/// What a reading of `heap` found, and how late the ticks were before it, for as long as nothing was read, and during it.
+pub(super) fn around<T>(lab: &Lab, target: &mut Target, read: impl FnOnce(u32) -> Result<T>) -> Result<(T, [f64; 3], [f64; 3])> {
+    late(target)?;
+    thread::sleep(lab.length(QUIET));
+    let before = late(target)?;
+    let found = read(target.pid())?;
+    Ok((found, before, late(target)?))
 }
 
 /// How late the ticks of `heap` were since it was last asked: median, 99th percentile and the most, ns.

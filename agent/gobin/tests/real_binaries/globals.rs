@@ -3,30 +3,15 @@
 use std::collections::HashMap;
 
 use goroscope_gobin::layout::{Layout, tabled};
-use goroscope_gobin::{Globals, GoBinary, LayoutSource};
+use goroscope_gobin::{GoBinary, LayoutSource};
 
 use crate::toolchain::Form;
 
 /// By Go's names, `firstmoduledata` first. Every variable is found in every form.
 fn named(binary: &GoBinary, what: &str) -> Vec<(&'static str, u64)> {
     let facts = binary.runtime.as_ref().unwrap_or_else(|refusal| panic!("{what}: {refusal}"));
-    let Globals { allglen, allgptr, allp, sched, memstats, gc_controller, mheap, semtable, allfin, gc_cleanups, moduledata } =
-        facts.globals;
-    let all = [
-        ("firstmoduledata", Some(moduledata)),
-        ("allglen", Some(allglen)),
-        ("allgptr", Some(allgptr)),
-        ("allp", Some(allp)),
-        ("sched", Some(sched)),
-        ("memstats", Some(memstats)),
-        ("gcController", Some(gc_controller)),
-        ("mheap_", mheap),
-        ("semtable", semtable),
-        ("allfin", allfin),
-        ("gcCleanups", gc_cleanups),
-    ];
-    assert_eq!(gc_cleanups.is_some(), binary.version.minor >= 25, "{what}: gcCleanups");
-    let there = all.into_iter().filter(|(name, address)| *name != "gcCleanups" || address.is_some());
+    assert_eq!(facts.globals.gc_cleanups.is_some(), binary.version.minor >= 25, "{what}: gcCleanups");
+    let there = facts.globals.by_name().into_iter().filter(|(name, address)| *name != "gcCleanups" || address.is_some());
     there.map(|(name, address)| (name, address.unwrap_or_default().0)).collect()
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use goroscope_gobin::{Globals, GoBinary, LayoutSource};
+use goroscope_gobin::{GoBinary, LayoutSource};
 use serde::Serialize;
 
 /// Where variables lie and who says how structs are laid out; or why neither is known.
@@ -26,25 +26,10 @@ pub(super) fn facts(binary: &GoBinary) -> RuntimeFacts {
         }
         Ok(facts) => facts,
     };
-    let Globals { allglen, allgptr, allp, sched, memstats, gc_controller, mheap, semtable, allfin, gc_cleanups, moduledata } =
-        facts.globals;
-    let variables = [
-        ("allglen", Some(allglen)),
-        ("allgptr", Some(allgptr)),
-        ("allp", Some(allp)),
-        ("sched", Some(sched)),
-        ("memstats", Some(memstats)),
-        ("gcController", Some(gc_controller)),
-        ("mheap_", mheap),
-        ("semtable", semtable),
-        ("allfin", allfin),
-        ("gcCleanups", gc_cleanups),
-        ("firstmoduledata", Some(moduledata)),
-    ];
     let layout = match facts.layout_source {
         LayoutSource::Dwarf => "dwarf",
         LayoutSource::Table => "table",
     };
-    let variables = variables.into_iter().map(|(name, address)| (name, address.map(|address| address.to_string()))).collect();
+    let variables = facts.globals.by_name().into_iter().map(|(name, address)| (name, address.map(|address| address.to_string()))).collect();
     RuntimeFacts { layout: Some(layout), variables, ..RuntimeFacts::default() }
 }
