@@ -1,11 +1,13 @@
 //! `cargo xtask build`: the kernel side with the compiler that BPF needs, then the agent, which embeds it.
 
+use std::collections::BTreeSet;
 use std::env::consts::ARCH;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{fs, thread};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
+use serde::Deserialize;
 
 use crate::paths::{bpf_object, home, root, target, tools};
 use crate::setup::bpf::{self, Kind, TARGET};
@@ -70,8 +72,77 @@ pub(crate) fn run(args: &Args, yes: bool) -> Result<()> {
 /// Something is missing and may not be installed, or does not compile.
 pub(crate) fn all(yes: bool, profile: Profile) -> Result<()> {
     setup::ensure(yes, &[Need::Build])?;
-    kernel_side(ARCH)?;
+    // Most of the kernel side's build is one crate, `core`, which keeps one core busy: the others have something to do meanwhile.
+    let (kernel, libraries) = thread::scope(|scope| {
+        let kernel = scope.spawn(|| kernel_side(ARCH));
+        let libraries = libraries(profile);
+        (kernel.join(), libraries)
+    });
+    kernel.map_err(|_| anyhow!("the thread that builds the kernel side has panicked"))??;
+    libraries?;
     agent(profile)
+}
+
+/// Builds what the agent uses from elsewhere, which needs no kernel side.
+fn libraries(profile: Profile) -> Result<()> {
+    let mut command = cargo();
+    command.current_dir(root()).args(["build", "--lib", "--profile", profile.names().0]);
+    command.args(dependencies()?.into_iter().flat_map(|id| ["--package".to_owned(), id]));
+    step::run("build the agent's libraries", &mut command, "mend what rustc says above")?;
+    Ok(())
+}
+
+/// The packages that the agent, and what it uses of this workspace, take from registries, as cargo's package ids.
+///
+/// None of the workspace itself: cargo would choose the features for those alone, and build everything twice.
+fn dependencies() -> Result<BTreeSet<String>> {
+    let mut command = cargo();
+    command.current_dir(root()).args(["metadata", "--format-version", "1", "--locked", "--filter-platform", "host-tuple"]);
+    let metadata: Metadata =
+        serde_json::from_str(&step::output(&mut command)?).context("cargo metadata says something else than expected")?;
+    let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    let mut open: Vec<&str> = metadata.workspace_members.iter().filter(|id| id.contains("/agent#")).map(String::as_str).collect();
+    while let Some(id) = open.pop().filter(|id| seen.insert(*id)) {
+        let node = metadata.resolve.nodes.iter().find(|node| node.id == id).context("cargo metadata does not resolve the agent")?;
+        for dependency in node.deps.iter().filter(|dependency| dependency.dep_kinds.iter().any(|kind| kind.kind.is_none())) {
+            if metadata.workspace_members.contains(&dependency.pkg) {
+                open.push(&dependency.pkg);
+            } else {
+                found.insert(dependency.pkg.clone());
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What is read of `cargo metadata`.
+#[derive(Deserialize)]
+struct Metadata {
+    workspace_members: Vec<String>,
+    resolve: Resolve,
+}
+
+#[derive(Deserialize)]
+struct Resolve {
+    nodes: Vec<Node>,
+}
+
+#[derive(Deserialize)]
+struct Node {
+    id: String,
+    deps: Vec<Dependency>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    pkg: String,
+    dep_kinds: Vec<DependencyKind>,
+}
+
+/// `kind` is null for what the library and the program use.
+#[derive(Deserialize)]
+struct DependencyKind {
+    kind: Option<String>,
 }
 
 /// Builds the agent; the kernel side must be there.
@@ -95,6 +166,7 @@ pub(crate) fn kernel_side(architecture: &str) -> Result<()> {
     let built = root().join("target/bpf-build");
     let mut command = compile(&compiler.kind);
     command.current_dir(&source).env("CARGO_TARGET_DIR", &built).env("PATH", setup::path());
+    command.env("CARGO_TERM_PROGRESS_WHEN", "never"); // another cargo may be at work
     command.env("CARGO_ENCODED_RUSTFLAGS", flags(architecture).join("\u{1f}")).env_remove("RUSTFLAGS");
     command.args(["--release", "--locked", "--target", TARGET]);
     let remedy = "mend what rustc or bpf-linker says above; if the linker cannot read the compiler's output: `cargo xtask setup`";
