@@ -1,5 +1,6 @@
-//! Reads a running process again and again, and prints what each reading took: `measure proofs|goroutines PID TIMES`. One line of JSON
-//! each; the last has the memory that this process took beyond what it had before.
+//! Reads a running process again and again, and prints what each reading took: `measure proofs|goroutines PID TIMES [MIB]`. One line
+//! of JSON each; the last has the memory that this process took beyond what it had before. MIB is what a proof may take instead of the
+//! agent's own limit.
 
 use std::{
     env, fs,
@@ -19,7 +20,7 @@ use goroscope::{
 };
 use goroscope_gobin::GoBinary;
 
-const USAGE: &str = "measure proofs|goroutines PID TIMES";
+const USAGE: &str = "measure proofs|goroutines PID TIMES [MIB]";
 /// Between two readings.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Goroutines whose stacks are read at a time, and calls of each: as `goroscope goroutines` does.
@@ -28,7 +29,11 @@ const DEPTH: usize = 128;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [what, pid, times] = arguments.as_slice() else { bail!("{USAGE}") };
+    let [what, pid, times, memory @ ..] = arguments.as_slice() else { bail!("{USAGE}") };
+    let mut limits = Limits::default();
+    if let Some(mib) = memory.first() {
+        limits.memory = mib.parse::<u64>().context(USAGE)? << 20;
+    }
     let (pid, times): (u32, u32) = (pid.parse().context(USAGE)?, times.parse().context(USAGE)?);
     let process = ProcRoot::default().observe(pid)?;
     let executable = Analyser::default().analyse(process.file).map_err(|refusal| anyhow!("{refusal}"))?;
@@ -37,7 +42,7 @@ fn main() -> Result<()> {
     let runtime = Runtime::new(ProcessMemory::new(pid), binary.runtime.clone()?, binary.version.minor, bias);
     let before = peak()?;
     match what.as_str() {
-        "proofs" => proofs(&runtime, binary, bias, times)?,
+        "proofs" => proofs(&runtime, binary, bias, limits, times)?,
         "goroutines" => goroutines(&runtime, &Symbolizer::new(Arc::clone(&executable)), bias, times)?,
         _ => bail!("{USAGE}"),
     }
@@ -45,8 +50,8 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn proofs(runtime: &Runtime<ProcessMemory>, binary: &GoBinary, bias: u64, times: u32) -> Result<()> {
-    let mut prover = Prover::new(binary.runtime.clone()?, binary.version.minor, bias, Limits::default());
+fn proofs(runtime: &Runtime<ProcessMemory>, binary: &GoBinary, bias: u64, limits: Limits, times: u32) -> Result<()> {
+    let mut prover = Prover::new(binary.runtime.clone()?, binary.version.minor, bias, limits);
     for _ in 0..times {
         let start = Instant::now();
         let mut census = |visit: &mut dyn FnMut(&Goroutine)| runtime.census(visit).map(drop).map_err(|_| MemoryError::NotMapped);

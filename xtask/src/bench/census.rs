@@ -37,7 +37,7 @@ pub(super) fn run(lab: &Lab) -> Result<Section> {
     let (mut rows, mut verdicts) = (vec![], vec![]);
     for size in SIZES {
         let mut target = Target::start(&lab.program("heap"), &["1", &size.to_string()])?;
-        let read = |pid| reader.read("goroutines", pid, lab.rounds(10).max(3));
+        let read = |pid| reader.read("goroutines", pid, lab.rounds(10).max(3), &[]);
         let (lines, before, meanwhile) = ticks::around(lab, &mut target, read)?;
         let numbers = |key: &str| -> Vec<f64> { lines.iter().filter_map(|line| line.get(key)?.as_f64()).collect() };
         let (censuses, stacks) = (numbers("census_ns"), numbers("stacks_ns"));

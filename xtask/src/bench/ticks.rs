@@ -25,9 +25,9 @@ impl Reader {
         Ok(Self(target().join("release/examples/measure")))
     }
 
-    /// What it says of each reading, in the order of time.
-    pub(super) fn read(&self, what: &str, pid: u32, times: usize) -> Result<Vec<Value>> {
-        let said = output(Command::new(&self.0).args([what, &pid.to_string(), &times.to_string()]))?;
+    /// What it says of each reading, in the order of time; `more` are further arguments.
+    pub(super) fn read(&self, what: &str, pid: u32, times: usize, more: &[String]) -> Result<Vec<Value>> {
+        let said = output(Command::new(&self.0).args([what, &pid.to_string(), &times.to_string()]).args(more))?;
         said.lines().map(|line| serde_json::from_str(line).with_context(|| format!("{line} where JSON is expected"))).collect()
     }
 }
