@@ -153,8 +153,10 @@ fn etcd(name: &str, form: &'static str, executable: &Path) -> Program {
 
 fn caddy(form: &'static str, executable: &Path) -> Program {
     let name = format!("caddy {}", CADDY.1);
-    Program::start(&name, form, executable, Load::Get("/"), |address, _| {
-        words(&["respond", "--listen", &address.to_string(), "--access-log", "hello"])
+    Program::start(&name, form, executable, Load::Get("/"), |address, directory| {
+        let site = format!("http://{address} {{\n\tlog\n\thandle /metrics {{\n\t\tmetrics\n\t}}\n\trespond hello\n}}\n");
+        fs::write(directory.join("Caddyfile"), format!("{{\n\tadmin off\n}}\n{site}")).unwrap();
+        words(&["run", "--config", "Caddyfile", "--adapter", "caddyfile"])
     })
 }
 
