@@ -9,9 +9,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
+use super::agent::{Agent, families};
 use super::cost::Load;
-use super::lab::{Agent, Lab, Target, families, table};
+use super::lab::{Lab, table};
 use super::numbers::{percentile, spread, time};
+use super::target::Target;
 use super::{Section, Verdict};
 use crate::step::{self, output};
 

@@ -7,8 +7,9 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::lab::{Lab, Target, table};
+use super::lab::{Lab, table};
 use super::numbers::{median, mib, spread, time};
+use super::target::Target;
 use super::ticks::{self, Reader};
 use super::{Section, Verdict};
 use crate::gomodule::Program;

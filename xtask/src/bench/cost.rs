@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::lab::{Agent, Bpftrace, Lab, Sample, Target, table};
+use super::agent::Agent;
+use super::bpftrace::Bpftrace;
+use super::lab::{Lab, table};
 use super::numbers::{median, spread, time};
+use super::target::{Sample, Target};
 use super::{Section, Verdict};
 use crate::step::{self, output};
 

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::lab::{Agent, Lab, Target, table};
+use super::agent::Agent;
+use super::lab::{Lab, table};
 use super::numbers::time;
+use super::target::Target;
 use super::{Section, Verdict};
 
 /// From one leak to the next, ms.

@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
+use super::agent::{Agent, families};
 use super::attach::copies;
-use super::lab::{Agent, Lab, Target, families, table, wait_until};
+use super::lab::{Lab, table, wait_until};
 use super::numbers::mib;
+use super::target::Target;
 use super::{Section, Verdict};
 use crate::step;
 

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
+use super::agent::Agent;
 use super::cost::Load;
-use super::lab::{Agent, Lab, Sample, address, breakpoint, list, table};
+use super::lab::{Lab, address, breakpoint, list, table};
 use super::numbers::{median, time};
+use super::target::Sample;
 use super::{Section, Verdict};
 use crate::step;
 

@@ -1,8 +1,10 @@
 //! `cargo xtask bench`: what goroscope costs, side by side with nothing and with bpftrace, and how fast it is. Not tests: a number
 //! that misses its expectation is told, and only what could not be measured fails.
 
+mod agent;
 mod analysis;
 mod attach;
+mod bpftrace;
 pub(crate) mod census;
 mod cost;
 mod delay;
@@ -12,6 +14,7 @@ mod lab;
 mod numbers;
 mod proof;
 mod slowdown;
+mod target;
 mod ticks;
 
 use std::fs;

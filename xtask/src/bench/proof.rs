@@ -3,8 +3,9 @@
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::lab::{Lab, Target, table};
+use super::lab::{Lab, table};
 use super::numbers::{median, mib, spread, time};
+use super::target::Target;
 use super::ticks::{self, Reader};
 use super::{Section, Verdict};
 

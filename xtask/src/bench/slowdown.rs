@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use super::agent::Agent;
 use super::cost::Load;
-use super::lab::{Agent, Guard, Lab, Sample, Target, table};
+use super::lab::{Lab, table};
 use super::numbers::{median, percent, spread, time};
+use super::target::{Guard, Sample, Target};
 use super::{Section, Verdict};
 use crate::step;
 

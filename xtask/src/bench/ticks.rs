@@ -8,8 +8,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::lab::{Lab, Target};
+use super::lab::Lab;
 use super::numbers::time;
+use super::target::Target;
 use crate::paths::{root, target};
 use crate::setup::cargo;
 use crate::step::output;
