@@ -15,6 +15,7 @@ use goroscope::{
     goruntime::{ProcessMemory, Runtime},
     looks::clock,
     model::{Goroutine, GoroutineState, MemoryError, RuntimeAddress},
+    profile::{DEPTH, Group, Groups, Members},
     reach::{Limits, Prover},
     symbolize::Symbolizer,
 };
@@ -23,9 +24,6 @@ use goroscope_gobin::GoBinary;
 const USAGE: &str = "measure proofs|goroutines PID TIMES [MIB]";
 /// Between two readings.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Goroutines whose stacks are read at a time, and calls of each: as `goroscope goroutines` does.
-const BATCH: usize = 4096;
-const DEPTH: usize = 128;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -75,25 +73,10 @@ fn goroutines(runtime: &Runtime<ProcessMemory>, symbolizer: &Symbolizer, bias: u
         runtime.census(&mut |goroutine| alive += u64::from(goroutine.state != GoroutineState::Dead))?;
         let census_ns = start.elapsed().as_nanos();
         let start = Instant::now();
-        let (mut batch, mut calls, mut failed) = (Vec::with_capacity(BATCH), 0, None);
-        let mut read = |batch: &mut Vec<Goroutine>| match runtime.stacks(batch, DEPTH, &frame_size) {
-            Ok(stacks) => calls += stacks.iter().map(|stack| stack.calls.len()).sum::<usize>(),
-            Err(error) => failed = Some(error),
-        };
-        runtime.census(&mut |goroutine| {
-            if goroutine.state != GoroutineState::Dead {
-                batch.push(goroutine.clone());
-            }
-            if batch.len() == BATCH {
-                read(&mut batch);
-                batch.clear();
-            }
-        })?;
-        read(&mut batch);
+        let groups = Groups::read(runtime, Some(DEPTH), &frame_size, &mut |_| None)?;
         let stacks_ns = start.elapsed().as_nanos();
-        if let Some(error) = failed {
-            bail!(error);
-        }
+        let calls = |(group, members): &(Group, Members)| group.stack.as_ref().map_or(0, |stack| stack.calls.len() as u64) * members.count;
+        let calls: u64 = groups.list.iter().map(calls).sum();
         println!(r#"{{"goroutines": {alive}, "census_ns": {census_ns}, "stacks_ns": {stacks_ns}, "calls": {calls}}}"#);
         std::thread::sleep(PAUSE);
     }

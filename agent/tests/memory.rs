@@ -19,11 +19,12 @@ use std::{
 
 use common::{
     agent::{Agent, command},
-    build::{Form, build},
+    build::{Form, NEWEST, build},
     goroutines::{Reading, Seen, of_dump, of_profile, of_reading},
     matrix::{Verdict, all, chosen, judge, seed},
     metrics::Scrape,
     target::Target,
+    wait_for,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -140,6 +141,33 @@ fn a_count_is_as_old_as_the_last_period_also_where_nothing_else_happens() {
     // A busy machine may delay some of them.
     assert!(ages[ages.len() / 2] <= PERIOD, "the median age is {:?}", ages[ages.len() / 2]);
     assert!(ages.iter().all(|age| *age < 20 * PERIOD), "{ages:?}");
+}
+
+#[test]
+fn a_crowd_is_counted_whole_by_all_who_read_it() {
+    // Many times what is read at once: every thread has its share.
+    const CROWD: u64 = 50_000;
+    let target = Target::spawn(&build("crowd", NEWEST, Form::Stripped).unwrap(), &[&CROWD.to_string()]);
+    let look = || {
+        let output = command(&["goroutines", &target.pid.to_string(), "--json"]).output().unwrap();
+        serde_json::from_slice::<Value>(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+    };
+    let calls = |group: &Value| group["stack"].as_array().unwrap().iter().filter(|call| call["function"] == "main.wait").count();
+    let groups = wait_for("all of them wait", || {
+        let groups: Vec<Value> =
+            look()["groups"].as_array()?.iter().filter(|group| group["created_by"]["function"] == "main.main").cloned().collect();
+        groups.iter().all(|group| group["wait_reason"] == "chan receive" && calls(group) > 0).then_some(groups)
+    });
+    let mut told: Vec<(usize, u64, usize)> = groups
+        .iter()
+        .map(|group| {
+            let goids: Vec<u64> = group["goids"].as_array().unwrap().iter().filter_map(Value::as_u64).collect();
+            assert!(goids.is_sorted_by(|a, b| a < b), "{goids:?}");
+            (calls(group), group["count"].as_u64().unwrap(), goids.len())
+        })
+        .collect();
+    told.sort_unstable();
+    assert_eq!(told, [1, 2, 3, 4].map(|calls| (calls, CROWD / 4, 8)));
 }
 
 impl Cell {

@@ -29,7 +29,7 @@ const SIZES_MAX: usize = 64 << 10;
 
 /// Bytes of the frame at an instruction, from the stack pointer to the return address (amd64) or to the caller's frame (arm64), and
 /// nothing where that is not known. The address lies *in* the call.
-pub type FrameSize<'a> = dyn Fn(RuntimeAddress) -> Option<u64> + 'a;
+pub type FrameSize<'a> = dyn Fn(RuntimeAddress) -> Option<u64> + Sync + 'a;
 
 /// One stack being read.
 struct Unwinding<'a> {
