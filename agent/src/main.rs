@@ -17,8 +17,11 @@ fn main() -> ExitCode {
             run.config().map_or_else(|error| fail(error, ExitStatus::Usage), run_or_end)
         }
         Command::Check(args) => return check(args).into(),
-        Command::Inspect(args) => commands::inspect(&args.target, args.json)
-            .map_or_else(|error| fail(format!("{error:#}"), ExitStatus::Failure), |()| ExitStatus::Ok),
+        Command::Inspect(args) => match commands::inspect(&args.target, args.json) {
+            Ok(()) => ExitStatus::Ok,
+            Err(error) if commands::lacks_right(&error) => fail(format!("{error:#}"), ExitStatus::Permission),
+            Err(error) => fail(format!("{error:#}"), ExitStatus::Failure),
+        },
         Command::Goroutines(args) => goroutines(args),
         Command::Doctor(args) => match commands::doctor(&tracer::features(), args.json, args.tolerant) {
             Ok(true) => ExitStatus::Ok,

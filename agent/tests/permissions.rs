@@ -56,6 +56,20 @@ fn goroutines_need_one_capability() {
 }
 
 #[test]
+fn inspect_needs_one_capability_for_processes_of_others() {
+    let target = target("leak");
+    let directory = TempDir::new().unwrap();
+    let pid = target.pid.to_string();
+    for rights in [NONE, KERNEL] {
+        let output = check(with_rights(&directory, rights).args(["inspect", &pid]), 4, &["CAP_SYS_PTRACE", &pid]);
+        assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+    check(with_rights(&directory, MEMORY).args(["inspect", &pid]), 0, &[]);
+    // Others' rights are not what these lack.
+    check(with_rights(&directory, NONE).args(["inspect", "/nowhere"]), 1, &["/nowhere"]);
+}
+
+#[test]
 fn check_needs_one_capability() {
     let target = target("leak");
     let directory = TempDir::new().unwrap();

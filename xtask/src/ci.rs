@@ -57,16 +57,16 @@ pub(crate) fn run(_: &Args, yes: bool) -> Result<()> {
     Ok(())
 }
 
+/// What is not of the workspace, and has to be formatted, too.
+const OTHER_WORKSPACES: [&str; 3] = ["ebpf/Cargo.toml", "agent/gobin/fuzz/Cargo.toml", "agent/fuzz/Cargo.toml"];
+
 fn format() -> Result<()> {
-    let remedy = "cargo fmt --all, and cargo fmt --manifest-path for ebpf/Cargo.toml";
-    step::run("cargo fmt --check", in_root(&mut cargo()).args(["fmt", "--all", "--check"]), remedy)?;
-    for manifest in ["ebpf/Cargo.toml", "agent/gobin/fuzz/Cargo.toml", "agent/fuzz/Cargo.toml"]
-        .iter()
-        .filter(|manifest| root().join(manifest).is_file())
-    {
+    let remedy = format!("cargo fmt --all, and cargo fmt --manifest-path for each of {}", OTHER_WORKSPACES.join(", "));
+    step::run("cargo fmt --check", in_root(&mut cargo()).args(["fmt", "--all", "--check"]), &remedy)?;
+    for manifest in OTHER_WORKSPACES {
         let mut fmt = cargo();
         in_root(&mut fmt).args(["fmt", "--check", "--manifest-path", manifest]);
-        step::run(&format!("cargo fmt --check ({manifest})"), &mut fmt, remedy)?;
+        step::run(&format!("cargo fmt --check ({manifest})"), &mut fmt, &remedy)?;
     }
     Ok(())
 }

@@ -12,4 +12,4 @@ mod text;
 pub use check::{Check, check};
 pub use doctor::doctor;
 pub use goroutines::{GoroutinesError, Question, goroutines};
-pub use inspect::inspect;
+pub use inspect::{inspect, lacks_right};

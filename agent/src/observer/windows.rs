@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use goroscope_abi::{Family, ProcessKey, record::HITS_PER_RECORD};
-use tracing::info;
+use tracing::debug;
 
 use super::{
     Observer,
@@ -35,7 +35,8 @@ impl Observer {
         }
         let Some(state) = self.attachments.get_mut(&slot).and_then(|attachment| attachment.families.get_mut(&family)) else { return };
         if matches!(state, State::Exact) {
-            info!(pid = process.tgid, process = %watched.target.identity.process, family = family.name(), "too busy to be counted all the time: windows from now on");
+            // Each life of an executable may be told again; `goroscope_sampling_ratio` says it all the time.
+            debug!(pid = process.tgid, process = %watched.target.identity.process, family = family.name(), "too busy to be counted all the time: windows from now on");
             *state = State::Closing;
             let _ = self.commands.send(Command::Detach(slot, family));
         }

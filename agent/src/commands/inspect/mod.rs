@@ -9,14 +9,14 @@ mod show;
 
 use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt as _, path::PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Error, Result};
 use rustix::fs::OFlags;
 
 use super::text;
 use crate::{
     analysis::Analyser,
     attribution::identify,
-    discovery::{ProcRoot, Process},
+    discovery::{ProcError, ProcRoot, Process},
     model::Identity,
 };
 use facts::Inspection;
@@ -30,6 +30,12 @@ use facts::Inspection;
 pub fn inspect(target: &str, json: bool) -> Result<()> {
     let inspection = look(target, &ProcRoot::default())?;
     if json { text::print_json(&inspection) } else { Ok(text::print(&show::text(&inspection))?) }
+}
+
+/// Whether it failed because the process may not be looked at.
+#[must_use]
+pub fn lacks_right(error: &Error) -> bool {
+    matches!(error.downcast_ref(), Some(ProcError::NotPermitted { .. }))
 }
 
 fn look(target: &str, proc: &ProcRoot) -> Result<Inspection> {
