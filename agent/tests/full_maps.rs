@@ -18,6 +18,7 @@ use common::{
     agent::{Agent, SITES},
     alone,
     build::{Form, NEWEST, build},
+    exact::{assert_exact, work},
     target::{Counts, Target},
     wait_until,
 };
@@ -43,25 +44,6 @@ fn used(agent: &Agent, map: &str) -> u64 {
     agent.scrape().sum("goroscope_agent_bpf_map_entries", &[("map", map)]).expect("every map has a series")
 }
 
-/// Lets the target work: what the agent's counters rose by, and what the target did.
-fn work(agent: &Agent, target: &mut Target, seed: u64) -> (BTreeMap<String, u64>, Counts) {
-    for seed in (seed * 100).. {
-        let before = agent.counts(target.pid);
-        let own = target.go(seed);
-        let after = agent.counts(target.pid);
-        if !own.ambiguous {
-            let risen = after.totals.iter().map(|(name, after)| (name.clone(), after - before.totals[name])).collect();
-            return (risen, own);
-        }
-    }
-    unreachable!("a seed that is not ambiguous");
-}
-
-fn assert_exact(agent: &Agent, target: &mut Target, seed: u64) {
-    let (risen, own) = work(agent, target, seed);
-    assert_eq!(risen, own.totals, "pid {}", target.pid);
-}
-
 /// Sites of the package main that have a name, over all families.
 fn named(counts: &Counts) -> usize {
     counts.sites.values().flat_map(BTreeMap::keys).filter(|site| site.starts_with("main.")).count()
@@ -82,18 +64,18 @@ fn sites_that_do_not_fit_are_in_other() {
     let _alone = alone();
     let [mut first, mut second] = [(); 2].map(|()| Target::spawn(&program(), &[]));
     let agent = agent(&[&first, &second], "sites=4");
-    assert_exact(&agent, &mut first, 1);
+    assert_exact(&[&agent], &mut first, 1);
     assert!(lost(&agent, "sites_full") > 0);
     assert_sums(&agent, &first);
     assert!(named(&agent.counts(first.pid)) <= 4);
     // The other has totals, and no site.
-    assert_exact(&agent, &mut second, 2);
+    assert_exact(&[&agent], &mut second, 2);
     assert_sums(&agent, &second);
     assert_eq!(named(&agent.counts(second.pid)), 0);
     // There is room when the first has ended.
     first.finish();
     wait_until("the sites are freed", || used(&agent, "SITES") == 0);
-    assert_exact(&agent, &mut second, 3);
+    assert_exact(&[&agent], &mut second, 3);
     assert_sums(&agent, &second);
     assert!(named(&agent.counts(second.pid)) > 0);
     agent.stop();
@@ -104,20 +86,20 @@ fn a_process_without_room_for_its_counters_is_a_loss_that_is_told() {
     let _alone = alone();
     let [mut first, mut second] = [(); 2].map(|()| Target::spawn(&program(), &[]));
     let agent = agent(&[&first, &second], "counters=1");
-    assert_exact(&agent, &mut first, 1);
+    assert_exact(&[&agent], &mut first, 1);
     assert_eq!(lost(&agent, "counters_full"), 0);
-    let (risen, own) = work(&agent, &mut second, 2);
+    let (risen, own) = work(&[&agent], &mut second, 2);
     // What memory tells needs no room; every single hit is told as lost.
     let by_memory = |name: &String| name.starts_with("goroutine_");
-    for (name, risen) in &risen {
+    for (name, risen) in &risen[0] {
         assert_eq!(*risen, if by_memory(name) { own.totals[name] } else { 0 }, "{name}");
     }
     assert!(lost(&agent, "counters_full") >= own.events(), "{} of {}", lost(&agent, "counters_full"), own.events());
-    assert_exact(&agent, &mut first, 3);
+    assert_exact(&[&agent], &mut first, 3);
     first.finish();
     wait_until("the counters are freed", || used(&agent, "COUNTERS") == 0);
     let before = lost(&agent, "counters_full");
-    assert_exact(&agent, &mut second, 4);
+    assert_exact(&[&agent], &mut second, 4);
     assert_eq!(lost(&agent, "counters_full"), before);
     agent.stop();
 }
@@ -138,12 +120,12 @@ fn a_full_ring_buffer_hides_no_process() {
     agent.signal(Signal::CONT);
     agent.wait_attached(late.pid, "exact");
     assert!(lost(&agent, "records_full") > 0);
-    assert_exact(&agent, &mut first, 1);
-    assert_exact(&agent, &mut late, 2);
+    assert_exact(&[&agent], &mut first, 1);
+    assert_exact(&[&agent], &mut late, 2);
     // It hears of new ones again.
     let mut last = Target::spawn(&program(), &[]);
     agent.wait_attached(last.pid, "exact");
-    assert_exact(&agent, &mut last, 3);
+    assert_exact(&[&agent], &mut last, 3);
     agent.stop();
 }
 
@@ -169,11 +151,11 @@ fn more_processes_than_there_is_room_for_are_a_loss_that_is_told() {
     let sleep = |_| Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
     let sleepers = Sleepers((0..2 * ROOM).map(sleep).collect());
     wait_until("losses are told", || lost(&agent, "processes_full") > 0);
-    assert_exact(&agent, &mut first, 1);
+    assert_exact(&[&agent], &mut first, 1);
     // The kernel side frees the entry of a process that nobody observes when that ends, which has been waited for.
     drop(sleepers);
     let mut late = Target::spawn(&program(), &[]);
     agent.wait_attached(late.pid, "exact");
-    assert_exact(&agent, &mut late, 2);
+    assert_exact(&[&agent], &mut late, 2);
     agent.stop();
 }

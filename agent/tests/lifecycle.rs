@@ -1,4 +1,4 @@
-//! The agent's life beside the lives of its targets: signals, restarts, replicas, replaced files, strange executables.
+//! The agent's life beside the lives of its targets: signals, restarts, replicas, replaced files.
 
 #![cfg(test)]
 
@@ -19,11 +19,11 @@ use common::{
     agent::{self, Agent, SITES},
     alone,
     build::{Form, NEWEST, build},
-    elf,
+    exact::assert_exact,
     metrics::Scrape,
     target::{Counts, Target},
     text::altered_bytes,
-    wait_equal, wait_for, wait_until,
+    wait_equal, wait_until,
 };
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -40,29 +40,6 @@ fn named(directory: &TempDir, program_name: &str, name: &str) -> PathBuf {
     let copy = directory.path().join(name);
     fs::copy(program(program_name), &copy).unwrap();
     copy
-}
-
-/// Lets `target` work and asserts that the agent's numbers of it rise by what it says, all of them.
-fn assert_exact(agents: &[&Agent], target: &mut Target, seed: u64) {
-    let mut seed = seed;
-    loop {
-        let before: Vec<Counts> = agents.iter().map(|agent| agent.counts(target.pid)).collect();
-        let own = target.go(seed);
-        let after: Vec<Counts> = agents.iter().map(|agent| agent.counts(target.pid)).collect();
-        if own.ambiguous {
-            seed += 1;
-            continue;
-        }
-        for (before, after) in before.iter().zip(&after) {
-            assert_eq!(risen(before, after), own.totals, "pid {} of {}", target.pid, target.executable.display());
-        }
-        return;
-    }
-}
-
-fn risen(before: &Counts, after: &Counts) -> BTreeMap<String, u64> {
-    let difference = |(name, after): (&String, &u64)| (name.clone(), after.checked_sub(before.totals[name]).expect("a counter fell"));
-    after.totals.iter().map(difference).collect()
 }
 
 /// The sites that an `eager` program has in any scrape that counts all of it.
@@ -219,12 +196,12 @@ fn replicas_and_a_copy_are_counted_each() {
     assert!(own.iter().all(|own| !own.ambiguous), "the machine is too busy for this test");
     let mut expected: BTreeMap<String, u64> = BTreeMap::new();
     for ((before, after), own) in before.iter().zip(&after).zip(&own) {
-        assert_eq!(risen(before, after), own.totals);
+        assert_eq!(after.risen_since(before), own.totals);
         for (name, count) in &own.totals {
             *expected.entry(name.clone()).or_default() += count;
         }
     }
-    assert_eq!(risen(&sum_before, &sum_after), expected, "processes of one name are summed");
+    assert_eq!(sum_after.risen_since(&sum_before), expected, "processes of one name are summed");
 }
 
 #[test]
@@ -312,7 +289,7 @@ fn a_process_that_executes_another_program_is_observed_anew() {
     let counts = || agent::counts(&agent.scrape_anew(), &[("pid", &pid), ("process", "after-exec")]).unwrap();
     let (before, own) = (counts(), target.go(77));
     assert!(!own.ambiguous, "the machine is too busy for this test");
-    assert_eq!(risen(&before, &counts()), own.totals);
+    assert_eq!(counts().risen_since(&before), own.totals);
 }
 
 #[test]
@@ -337,106 +314,6 @@ fn an_excluded_process_is_left_alone() {
     agent.wait_attached(taken.pid, "taken-in");
     assert!(agent.process(left.pid).is_none_or(|process| !process.is_attached()));
     wait_until("nobody probes it, another agent on this host neither", || altered_bytes(left.pid, &left.executable) == 0);
-}
-
-/// A C program with the words of a Go executable, and lies behind each; with `SECTIONS` also under a Go executable's headings.
-const IMPOSTOR: &str = r#"
-#include <stdio.h>
-#include <unistd.h>
-#ifdef SECTIONS
-#define UNDER(name) __attribute__((section(name)))
-#else
-#define UNDER(name)
-#endif
-UNDER(".go.buildinfo") __attribute__((aligned(16), used)) unsigned char buildinfo[64] = "\xff Go buildinf:\x08\x02................\x08go1.22.5\xff\xff\xff\xff\xff\xff\xff\xff\x7f";
-UNDER(".gopclntab") __attribute__((aligned(8), used)) unsigned long long pclntab[10] = {
-    0x08010000fffffff1ull, 0x7fffffffffffffffull, 0xffffffffull, 0, 0x7ffffffffffffff0ull, 8, 0xffffffffffffffffull, 1, 0x10ull,
-};
-int main(void) {
-    char line[64];
-    printf("ready %d\n", getpid());
-    fflush(stdout);
-    while (read(0, line, sizeof line) > 0) {}
-    return buildinfo[0] == 0 && pclntab[0] == 0;
-}
-"#;
-
-fn impostor(directory: &Path, name: &str, flags: &[&str]) -> PathBuf {
-    let (source, executable) = (directory.join("impostor.c"), directory.join(name));
-    fs::write(&source, IMPOSTOR).unwrap();
-    let output = Command::new("cc")
-        .args(flags)
-        .arg("-o")
-        .args([&executable, &source])
-        .output()
-        .expect("a C compiler; remedy: apt-get install gcc libc6-dev");
-    assert!(output.status.success(), "{}", stderr(&output));
-    executable
-}
-
-#[test]
-fn bad_executables_are_counted_refusals_and_the_agent_goes_on() {
-    let _alone = alone();
-    let directory = TempDir::new().unwrap();
-    let at = |name: &str| directory.path().join(name);
-    let (exact, eager) = (program("exact"), program("eager"));
-    elf::copy(&exact, &at("from-the-future"), |bytes| {
-        let version = format!("go{NEWEST}");
-        assert!(elf::replace(bytes, version.as_bytes(), b"go1.99.3") > 1);
-    });
-    elf::copy(&eager, &at("broken-sleep"), |bytes| elf::break_function(bytes, "time.Sleep", 24));
-    elf::copy(&exact, &at("cut-short"), elf::truncate_to_segments);
-    elf::copy(&exact, &at("lying-sections"), |bytes| elf::lie_in_section_headers(bytes));
-    elf::grow(&exact, &at("gigantic"), 64 << 30);
-    elf::append(&exact, &at("long-tail"), &b"\xff Go buildinf:\x08\x02\xf1\xff\xff\xff\x00\x00\x01\x08".repeat(1000));
-    elf::copy(&exact, &at("sound"), |_| ());
-
-    let lookalike = Target::spawn(&impostor(directory.path(), "lookalike", &[]), &[]);
-    let impostor = Target::spawn(&impostor(directory.path(), "impostor", &["-DSECTIONS"]), &[]);
-    let spawn = |name: &str| Target::spawn(&at(name), &[]);
-    let (future, broken) = (spawn("from-the-future"), spawn("broken-sleep"));
-    let mut doubtful = ["cut-short", "lying-sections", "gigantic", "long-tail"].map(spawn);
-    let mut sound = spawn("sound");
-    let agent = Agent::start(&FINDING);
-
-    for (name, pid) in [("impostor", impostor.pid), ("from-the-future", future.pid)] {
-        let process = wait_for(&format!("{name} is refused"), || agent.process(pid).filter(|process| !process.is_attached()));
-        assert!(process.is_refused() && process.refusals().iter().all(|(_, reason)| !reason.is_empty()), "{}", process.0);
-        assert!(!process.refusals().is_empty(), "{}", process.0);
-        let refusals = agent.scrape().sum("goroscope_agent_refusals", &[("process", name)]);
-        assert!(refusals.is_some_and(|count| count > 0), "the refusal of {name} is not counted");
-        assert_eq!(
-            agent.scrape().sum("goroscope_goroutine_starts_total", &[("process", name)]),
-            None,
-            "{name}: not counted is absent, not 0"
-        );
-    }
-
-    // Some bytes alone do not make it a Go program: it may be left out, but never taken for one.
-    assert!(agent.process(lookalike.pid).is_none_or(|process| process.is_refused()));
-
-    // One function that is not what a compiler emits: its family is absent, with the reason; the others are counted.
-    let process = agent.wait_attached(broken.pid, "broken-sleep");
-    assert!(process.refusals().iter().any(|(family, reason)| family == "timer" && !reason.is_empty()), "{}", process.0);
-    let labels = [("process", "broken-sleep")];
-    let scrape = agent.scrape();
-    assert_eq!(scrape.sum("goroscope_sleeps_total", &labels), None);
-    assert_eq!(scrape.sum("goroscope_timer_starts_total", &labels), None);
-    assert!(
-        scrape.sum("goroscope_goroutine_starts_total", &labels).is_some() && scrape.sum("goroscope_map_clears_total", &labels).is_some()
-    );
-
-    // Either is honest: counted right, or not counted and said so.
-    for target in &mut doubtful {
-        let process = wait_for("a decision", || agent.process(target.pid).filter(|process| process.is_attached() || process.is_refused()));
-        if process.is_refused() {
-            assert!(!process.refusals().is_empty(), "{}", process.0);
-        } else {
-            assert_exact(&[&agent], target, 5);
-        }
-    }
-    assert_exact(&[&agent], &mut sound, 6);
-    agent.stop();
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub mod build;
 pub mod cgroup;
 pub mod check;
 pub mod elf;
+pub mod exact;
 pub mod goroutines;
 pub mod http;
 pub mod matrix;

@@ -116,6 +116,12 @@ impl Drop for Target {
 }
 
 impl Counts {
+    /// What each counter rose by since `before`.
+    pub fn risen_since(&self, before: &Self) -> BTreeMap<String, u64> {
+        let difference = |(name, now): (&String, &u64)| (name.clone(), now.checked_sub(before.totals[name]).expect("a counter fell"));
+        self.totals.iter().map(difference).collect()
+    }
+
     /// Reads a program's line of JSON.
     pub fn parse(line: &str) -> Self {
         let json: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("no JSON from the target ({error}): {line}"));
