@@ -39,10 +39,16 @@ pub(super) struct Group {
     pub(super) longest_wait: Tick,
     /// Stacks that were read of goroutines that waited here.
     pub(super) stacks: u32,
+    /// In the last census, who waited here for longer than others did, and was in a proof.
+    seen: u32,
+    /// The same of those who were in none yet.
+    unseen: u32,
 }
 
 /// Stacks of those who wait too shortly to be seen twice in one wait: of so many one learns where they usually wait.
 const STACKS: u32 = 8;
+/// So many whom no proof has seen are worth one, and one in so many of those whom one has seen.
+const UNSEEN: u32 = 3;
 
 /// All of them, in tables that end: what does not fit is not followed, and counted.
 #[derive(Debug, Default)]
@@ -82,7 +88,7 @@ impl Groups {
             return self.group(site, reason, RuntimeAddress::default());
         }
         let number = u32::try_from(self.groups.len()).unwrap_or(u32::MAX);
-        self.groups.push(Group { site, reason, blocked_at, longest_wait: 0, stacks: 0 });
+        self.groups.push(Group { site, reason, blocked_at, longest_wait: 0, stacks: 0, seen: 0, unseen: 0 });
         self.group_numbers.insert(key, number);
         number
     }
@@ -125,6 +131,25 @@ impl Groups {
 
     pub(super) fn all_sites(&self) -> &[Site] {
         &self.sites
+    }
+
+    /// A census begins: who waits for long is told by [`Groups::waits`].
+    pub(super) fn begin_census(&mut self) {
+        self.groups.iter_mut().for_each(|group| (group.seen, group.unseen) = (0, 0));
+    }
+
+    /// Somebody has waited there for `lasted`, and a little less than `slack` more; `seen`: in a proof too.
+    pub(super) fn waits(&mut self, group: u32, lasted: Tick, slack: Tick, seen: bool) {
+        let Some(group) = usize::try_from(group).ok().and_then(|group| self.groups.get_mut(group)) else { return };
+        if lasted > group.longest_wait.saturating_mul(2).saturating_add(slack) {
+            let count = if seen { &mut group.seen } else { &mut group.unseen };
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// Whether in some group so many more wait for long than a proof has seen that it is worth another.
+    pub(super) fn want_proof(&self) -> bool {
+        self.groups.iter().any(|group| group.unseen >= UNSEEN && group.unseen >= group.seen / UNSEEN)
     }
 
     /// A wait of this length has ended.

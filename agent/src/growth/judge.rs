@@ -1,25 +1,34 @@
 //! The rules. Input: members, groups and proofs of a [`Watch`]. Output noun: [`Suspect`]. Must not know how they were collected.
 //!
 //! **Proven.** Dead in the last two proofs, without having run in between; at least half of those of the group who were in both proofs;
-//! and one of them began after another was dead already: a pool that was dropped dies, but does not grow.
+//! and one of them began after another was dead already: a pool that was dropped dies, but does not grow. Who waits for nothing, as a
+//! channel that is nil, was told so, and lost nothing: of those it is also asked that they grow as who is stuck does.
 //!
 //! **Stuck.** Began while watched, and have been in this wait for longer than twice the longest wait of the group that was seen to
-//! end; three or more, that blocked in three or more of six equal parts of the watch, the youngest in its last third. No timer
-//! is pending that leads to what they wait on, they do not wait for goroutines of their own that a timer will wake, and they did not come
-//! along with connections that are still open. A timer does not count where one came due, ended no wait on the same object, and more have
-//! come to wait there since. In a watch that ends, not where nobody has begun for longer than twice the longest pause between two of
-//! them: they have become as many as they shall be.
+//! end. No timer is pending that leads to what they wait on, they do not wait for goroutines of their own that a timer will wake, and they
+//! did not come along with connections that are still open. A timer does not count where one came due, ended no wait on the same object,
+//! and more have come to wait there since.
 //!
-//! **Live.** Began while watched, run again and again, and are older than twice the longest life at this `go` statement that ended;
-//! three or more, in four of six parts, growing. Not those that wait for the network, nor the workers of one queue, nor those whose life a
-//! timer will end: one that outlasts the turns of the loop; nor where nobody begins any more, as above.
+//! **Live.** Began while watched, run again and again, and are older than twice the longest life at this `go` statement that ended.
+//! Not those that wait for the network, nor the workers of one queue, nor those whose life a timer will end: one that outlasts the turns
+//! of the loop.
+//!
+//! **They grow**, in a watch that ends: three or more, that blocked in three (live: began in four) or more of six equal parts of the
+//! watch, the youngest in its last third; not where nobody has begun for longer than twice the longest pause between two of them: they
+//! have become as many as they shall be. In an endless watch: see `births`; the time is that from the first of them on, in the whole watch
+//! or in a later part of it, and it is not shorter than [`super::Settings::shortest_ns`]. And where they must be old to be suspected, those
+//! of the same `go` statement that are younger must not have become fewer.
 
 use std::collections::HashMap;
 
+use goroscope_gobin::WaitKind;
+
 use super::{
     NS_PER_TICK, Watch,
+    births::{self, Births},
     groups::Group,
-    member::{Member, SYSCALL, Tick},
+    member::Tick,
+    sums::{Dead, SiteSums, Sums},
 };
 use crate::model::{Evidence, RuntimeAddress, Suspect};
 
@@ -56,55 +65,63 @@ impl Spread {
     }
 }
 
-/// What the proofs say of one group.
-#[derive(Clone, Copy, Debug, Default)]
-struct Dead {
-    /// In both proofs, without having run.
-    both: u32,
-    /// Called dead by both.
-    dead: u32,
-    /// The first proof that called one of them dead.
-    first: u16,
-    youngest_birth: Tick,
-    oldest: Option<Tick>,
-    /// Of the dead, those that began while watched.
-    born: u32,
+/// What somebody is accused of, and by which evidence: what stands is known by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Charge {
+    /// The goroutines of this `go` statement are live.
+    Live(u16),
+    /// Those of this group are stuck.
+    Stuck(u32),
+    /// They are dead.
+    Proven(u32),
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct GroupSums {
-    stuck: Spread,
-    dead: Dead,
-}
-
-/// What is known of one `go` statement's goroutines that go on running.
-#[derive(Clone, Debug, Default)]
-struct SiteSums {
-    live: Spread,
-    /// Of all at the site: how many wait for the network or are in system calls.
-    outside: u32,
-    all: u32,
-    shares: u32,
+/// A charge that the evidence bears out.
+#[derive(Clone, Debug)]
+pub(super) struct Accused {
+    pub(super) charge: Charge,
     /// Where they wait.
-    groups: HashMap<u32, u32>,
+    pub(super) group: u32,
+    /// When the growth began that was seen.
+    pub(super) start: Tick,
+    pub(super) suspect: Suspect,
+}
+
+/// How a number grows.
+#[derive(Clone, Copy, Debug)]
+struct Growth {
+    /// The first of those that grow.
+    oldest: Tick,
+    /// When the time began that was judged.
+    start: Tick,
 }
 
 /// Everything that can be said at `now`, the strongest evidence for each group.
 pub(super) fn judge(watch: &Watch, now: Tick) -> Vec<Suspect> {
+    strongest(Judgement::new(watch, now).accused())
+}
+
+/// One suspect for each group.
+pub(super) fn strongest(accused: impl IntoIterator<Item = Accused>) -> Vec<Suspect> {
     let mut found: HashMap<u32, Suspect> = HashMap::new();
-    for start in starts(watch, now) {
-        Judgement { watch, now, start }.into(&mut found);
+    for Accused { group, suspect, .. } in accused {
+        let stronger = found.get(&group).is_none_or(|known| known.evidence < suspect.evidence);
+        if stronger {
+            found.insert(group, suspect);
+        }
     }
     let mut suspects: Vec<Suspect> = fold_unknown(found.into_values().collect());
     suspects.sort_by(|a, b| b.evidence.cmp(&a.evidence).then(b.count.cmp(&a.count)).then(a.created_at.cmp(&b.created_at)));
     suspects
 }
 
-/// Where the stretches of time begin that are judged, each up to now: the whole watch, its last half, and so on.
+/// Where the stretches of time begin that are judged, each up to now, the longest first: the whole watch, three quarters of it, its last
+/// half, three quarters of that, and so on.
 pub(super) fn starts(watch: &Watch, now: Tick) -> Vec<Tick> {
     let is_long = |length: Tick| watch.settings.shortest_ns.is_some_and(|shortest| u64::from(length) * NS_PER_TICK >= shortest);
-    let halves = std::iter::successors(Some(now), |length| Some(length / 2)).skip(1).take_while(|length| is_long(*length) && *length > 0);
-    std::iter::once(0).chain(halves.map(|length| now.saturating_sub(length))).collect()
+    let halves = std::iter::successors(Some(now), |length| Some(length / 2)).take_while(|length| is_long(*length) && *length > 0);
+    let lengths = halves.flat_map(|length| [length, length - length / 4]).skip(1).filter(|length| is_long(*length));
+    std::iter::once(0).chain(lengths.map(|length| now.saturating_sub(length))).collect()
 }
 
 /// Those whose place is not known are counted with others of the same statement and reason.
@@ -123,183 +140,160 @@ fn fold_unknown(suspects: Vec<Suspect>) -> Vec<Suspect> {
     known
 }
 
-/// A stretch of time that is judged: from `start` to `now`.
-struct Judgement<'a> {
-    watch: &'a Watch,
-    now: Tick,
-    start: Tick,
+/// What is seen at one time.
+#[derive(Debug)]
+pub(super) struct Judgement<'a> {
+    pub(super) watch: &'a Watch,
+    pub(super) now: Tick,
+    pub(super) sums: Sums<'a>,
 }
 
-impl Judgement<'_> {
-    fn into(self, found: &mut HashMap<u32, Suspect>) {
-        let (groups, sites) = self.sums();
-        let mut suspects: Vec<(u32, Suspect)> = Vec::new();
-        for (number, (group, sums)) in self.watch.groups.all().iter().zip(&groups).enumerate() {
-            let Ok(number) = u32::try_from(number) else { break };
-            if let Some(suspect) = self.proven(group, &sums.dead).or_else(|| self.stuck(group, &sums.stuck)) {
-                suspects.push((number, suspect));
-            }
-        }
-        for (site, sums) in sites.iter().enumerate() {
-            suspects.extend(u16::try_from(site).ok().and_then(|site| self.live(site, sums)));
-        }
-        self.drop_connected(&mut suspects);
-        for (group, suspect) in suspects {
-            let stronger = found.get(&group).is_none_or(|known| known.evidence < suspect.evidence);
-            if stronger {
-                found.insert(group, suspect);
-            }
-        }
+impl<'a> Judgement<'a> {
+    pub(super) fn new(watch: &'a Watch, now: Tick) -> Self {
+        Self { watch, now, sums: Sums::new(watch, now) }
     }
 
-    fn sums(&self) -> (Vec<GroupSums>, Vec<SiteSums>) {
-        let watch = self.watch;
-        let mut groups = vec![GroupSums::default(); watch.groups.all().len()];
-        let mut sites = vec![SiteSums::default(); watch.groups.all_sites().len()];
-        let thresholds: Vec<Tick> = watch.groups.all().iter().map(|group| self.threshold(watch.groups.longest_wait(group))).collect();
-        for (goid, member) in &watch.members {
-            let Ok(number) = usize::try_from(member.group) else { continue };
-            let (Some(sums), Some(threshold)) = (groups.get_mut(number), thresholds.get(number)) else { continue };
-            self.add_dead(&mut sums.dead, member);
-            let stuck = self.is_stuck(member, *threshold);
-            if stuck {
-                sums.stuck.add(member.since, self.start, self.length());
-            }
-            if let Some(site) = sites.get_mut(usize::from(member.site)) {
-                self.add_live(site, *goid, member, stuck);
-            }
+    /// All charges that the evidence bears out.
+    pub(super) fn accused(&self) -> Vec<Accused> {
+        let mut accused: Vec<Accused> = Vec::new();
+        for (number, (group, sums)) in (0_u32..).zip(self.watch.groups.all().iter().zip(&self.sums.groups)) {
+            accused.extend(self.proven(number, group, &sums.dead));
+            accused.extend(self.stuck(number, group, &sums.stuck));
         }
-        (groups, sites)
-    }
-
-    const fn length(&self) -> Tick {
-        self.now.saturating_sub(self.start)
-    }
-
-    /// Older than this is older than twice what was seen to end.
-    fn threshold(&self, longest: Tick) -> Tick {
-        longest.saturating_mul(2).saturating_add(self.watch.slack())
-    }
-
-    const fn began_here(&self, member: &Member) -> bool {
-        !member.at_start() && member.born >= self.start
-    }
-
-    fn is_stuck(&self, member: &Member, threshold: Tick) -> bool {
-        let reasons = &self.watch.reasons;
-        if !self.began_here(member) || !reasons.can_be_stuck(member.reason) || self.now.saturating_sub(member.since) <= threshold {
-            return false;
+        for (site, sums) in (0_u16..).zip(&self.sums.sites) {
+            accused.extend(self.live(site, sums));
         }
-        // A timer that is pending ends the wait. Coroutines are in no proof, and no timer wakes them.
-        let looked_for_timers = member.proof != 0 || reasons.kind(member.reason) == Some(goroscope_gobin::WaitKind::Coroutine);
-        looked_for_timers && member.ends_at() == 0 && !member.waits_for_peers()
+        let connected = self.connected(&accused);
+        accused.retain(|accused| !connected.contains(&accused.charge));
+        accused
     }
 
-    fn add_dead(&self, dead: &mut Dead, member: &Member) {
-        let Ok(last) = u16::try_from(self.watch.proofs.len()) else { return };
-        if member.proof != last || !member.in_two_proofs() {
-            return;
-        }
-        dead.both += 1;
-        if !member.dead_twice(last) {
-            return;
-        }
-        dead.first = if dead.dead == 0 { member.dead_since } else { dead.first.min(member.dead_since) };
-        dead.dead += 1;
-        dead.born += u32::from(!member.at_start());
-        dead.youngest_birth = dead.youngest_birth.max(if member.at_start() { 0 } else { member.born });
-        dead.oldest = Some(dead.oldest.map_or(member.since, |oldest| oldest.min(member.since)));
-    }
-
-    fn add_live(&self, site: &mut SiteSums, goid: u64, member: &Member, stuck: bool) {
-        let watch = self.watch;
-        let io = watch.reasons.kind(member.reason) == Some(goroscope_gobin::WaitKind::Io) || member.reason == SYSCALL;
-        site.all += 1;
-        site.outside += u32::from(io);
-        let age = self.now.saturating_sub(member.born);
-        let longest = watch.groups.get_site(member.site).map_or(0, |site| site.longest_life);
-        if stuck || io || !self.began_here(member) || member.runs < 2 || age <= self.threshold(longest) {
-            return;
-        }
-        // Three of its usual gaps without a run: it has blocked for good, or waits for something else than its loop.
-        let gap = age / (Tick::from(member.runs) + 1);
-        let idle = self.now.saturating_sub(member.since);
-        let looping = Watch::runs(member) || idle <= gap.saturating_mul(3).saturating_add(watch.slack());
-        if looping && !watch.ends.end(goid, member, gap, self.now, watch.started_ns) {
-            site.live.add(member.born, self.start, self.length());
-            site.shares += u32::from(member.shares());
-            *site.groups.entry(member.group).or_default() += 1;
-        }
-    }
-
-    fn proven(&self, group: &Group, dead: &Dead) -> Option<Suspect> {
+    fn proven(&self, number: u32, group: &Group, dead: &Dead) -> Option<Accused> {
         let first = self.watch.proofs.get(usize::from(dead.first).checked_sub(1)?)?;
-        let grows = dead.youngest_birth > *first;
-        (dead.dead >= 2 && grows && dead.dead.saturating_mul(2) >= dead.both)
-            .then(|| self.suspect(group, Evidence::Proven, dead.dead, dead.born, dead.oldest))
-    }
-
-    fn stuck(&self, group: &Group, stuck: &Spread) -> Option<Suspect> {
-        // An endless watch says so in time: there, what was accused stays so while its goroutines stay.
-        let over = self.watch.settings.shortest_ns.is_none() && self.rests(group.site);
-        (stuck.grows(STUCK_PARTS) && !over).then(|| self.suspect(group, Evidence::Stuck, stuck.count, stuck.count, stuck.oldest))
-    }
-
-    fn live(&self, site: u16, sums: &SiteSums) -> Option<(u32, Suspect)> {
-        let live = &sums.live;
-        let outside = sums.outside.saturating_mul(2) > sums.all;
-        let one_queue = sums.shares.saturating_mul(2) >= live.count;
-        if !live.grows(LIVE_PARTS) || outside || one_queue || self.rests(site) {
+        let grows = dead.born.youngest().is_some_and(|youngest| youngest > *first);
+        if dead.dead < 2 || !grows || !dead.is_certain() {
             return None;
         }
+        // Who waits for nothing does so because it was told to: that there are some proves no growth, as it does where something was lost.
+        if self.watch.reasons.kind(group.reason) == Some(WaitKind::Forever) {
+            self.growth(&dead.born, group.site, self.unseen(2).max(self.watch.slack()), STUCK_PARTS)?;
+        }
+        if self.watch.settings.shortest_ns.is_some() && self.rests_for_long(&dead.born, self.watch.slack()) {
+            return None;
+        }
+        let growth = Growth { oldest: dead.oldest.unwrap_or_default(), start: 0 };
+        Some(self.accuse(Charge::Proven(number), number, group, growth, &dead.born, dead.dead))
+    }
+
+    fn stuck(&self, number: u32, group: &Group, stuck: &Births) -> Option<Accused> {
+        // Whom no proof has seen yet is suspected as little as who is younger.
+        let threshold = self.watch.threshold(self.watch.groups.longest_wait(group)).max(self.unseen(1));
+        let growth = self.growth(stuck, group.site, threshold, STUCK_PARTS)?;
+        Some(self.accuse(Charge::Stuck(number), number, group, growth, stuck, stuck.count()))
+    }
+
+    fn live(&self, site: u16, sums: &SiteSums) -> Option<Accused> {
+        if sums.live.count() < MEMBERS || sums.is_outside() || sums.is_one_queue() {
+            return None;
+        }
+        let longest = self.watch.groups.get_site(site).map_or(0, |site| site.longest_life);
+        let growth = self.growth(&sums.live, site, self.watch.threshold(longest), LIVE_PARTS)?;
         let (number, _) = sums.groups.iter().max_by_key(|(group, count)| (**count, std::cmp::Reverse(**group)))?;
         let number = self.watch.groups.usual(*number);
         let group = self.watch.groups.get(number).filter(|group| group.site == site)?;
-        Some((number, self.suspect(group, Evidence::Live, live.count, live.count, live.oldest)))
+        Some(self.accuse(Charge::Live(site), number, group, growth, &sums.live, sums.live.count()))
+    }
+
+    /// Who is younger than this was not in the last `proofs` proofs.
+    fn unseen(&self, proofs: usize) -> Tick {
+        self.watch.proofs.iter().rev().nth(proofs.saturating_sub(1)).map_or(self.now, |proof| self.now.saturating_sub(*proof))
+    }
+
+    /// How those grow who began, or blocked, at these times, of a `go` statement; younger ones than `threshold` cannot be among them.
+    fn growth(&self, births: &Births, site: u16, threshold: Tick, parts: usize) -> Option<Growth> {
+        let Some(shortest) = self.watch.settings.shortest_ns else {
+            let mut spread = Spread::default();
+            births.all().iter().for_each(|at| spread.add(*at, 0, self.now));
+            let grows = spread.grows(parts) && !self.rests(site);
+            return births.oldest().filter(|_| grows).map(|oldest| Growth { oldest, start: 0 });
+        };
+        let (born, judged) = (&self.sums.site(site)?.born, self.now.saturating_sub(threshold));
+        let goes_on = |start: Tick| {
+            let births = births.since(start);
+            let oldest = births.first().copied()?;
+            let length = self.now.saturating_sub(oldest);
+            let long = u64::from(length) * NS_PER_TICK >= shortest && judged.saturating_sub(oldest) >= length / 2;
+            // Since then they all may have begun to end: whether they go on to begin shows in those who are younger.
+            (long && births::go_on(births, judged) && births::keep_pace(born.since(oldest), self.now))
+                .then_some(Growth { oldest, start: oldest })
+        };
+        starts(self.watch, self.now).into_iter().find_map(goes_on)
     }
 
     /// Nobody has begun at this `go` statement for longer than it ever paused.
     fn rests(&self, site: u16) -> bool {
         let site = self.watch.groups.get_site(site);
-        site.is_some_and(|site| self.now.saturating_sub(site.last_birth) > self.threshold(site.longest_pause))
+        site.is_some_and(|site| self.now.saturating_sub(site.last_birth) > self.watch.threshold(site.longest_pause))
     }
 
-    fn suspect(&self, group: &Group, evidence: Evidence, count: u32, born: u32, oldest: Option<Tick>) -> Suspect {
+    fn accuse(&self, charge: Charge, number: u32, group: &Group, growth: Growth, born: &Births, count: u32) -> Accused {
         let watch = self.watch;
-        let one_in = watch.one_in();
         let created_at = watch.groups.get_site(group.site).map_or(RuntimeAddress::default(), |site| site.created_at);
-        let seconds = f64::from(self.length().max(1)) / f64::from(super::TICKS_PER_SECOND);
-        let estimate = |count: u32| u64::from(count).saturating_mul(one_in);
-        Suspect {
+        let suspect = Suspect {
             created_at,
             blocked_at: Some(group.blocked_at).filter(|at| *at != RuntimeAddress::default()),
             wait: watch.reasons.get(group.reason),
-            evidence,
-            count: estimate(count),
-            slope: f64::from(born) * f64::from(1_u32 << watch.sampling.min(31)) / seconds,
-            since_ns: watch.started_ns.saturating_add(u64::from(oldest.unwrap_or(self.start)) * NS_PER_TICK),
-            watched_ns: u64::from(self.now) * NS_PER_TICK,
-            one_in,
-        }
+            evidence: charge.evidence(),
+            count: self.estimate(count),
+            slope: self.slope(born, growth.start),
+            since_ns: watch.started_ns.saturating_add(u64::from(growth.oldest) * NS_PER_TICK),
+            watched_ns: self.watched_ns(),
+            one_in: watch.one_in(),
+        };
+        Accused { charge, group: number, start: growth.start, suspect }
     }
 
-    /// Who came along with connections that are still open ends when the other side likes. What is proven stands.
-    fn drop_connected(&self, suspects: &mut Vec<(u32, Suspect)>) {
-        let mut births: HashMap<u32, Vec<Tick>> = HashMap::new();
-        for (group, suspect) in suspects.iter() {
-            if suspect.evidence != Evidence::Proven {
-                births.insert(*group, Vec::new());
-            }
-        }
+    /// How many goroutines so many of those who are followed stand for.
+    pub(super) fn estimate(&self, count: u32) -> u64 {
+        u64::from(count).saturating_mul(self.watch.one_in())
+    }
+
+    /// How many more these have become in a second since `start`.
+    pub(super) fn slope(&self, born: &Births, start: Tick) -> f64 {
+        let seconds = f64::from(self.now.saturating_sub(start).max(1)) / f64::from(super::TICKS_PER_SECOND);
+        let count = u32::try_from(born.since(start).len()).unwrap_or(u32::MAX);
+        f64::from(count) * f64::from(1_u32 << self.watch.sampling.min(31)) / seconds
+    }
+
+    /// Of these charges those of goroutines that came along with connections that are still open: they end when the other side likes.
+    /// What is proven stands.
+    pub(super) fn connected<'c>(&self, accused: impl IntoIterator<Item = &'c Accused>) -> Vec<Charge> {
+        let unproven: Vec<&Accused> = accused.into_iter().filter(|accused| !matches!(accused.charge, Charge::Proven(_))).collect();
+        let mut births: HashMap<u32, Vec<Tick>> = unproven.iter().map(|accused| (accused.group, Vec::new())).collect();
         if births.is_empty() {
-            return;
+            return Vec::new();
         }
-        for member in self.watch.members.values().filter(|member| self.began_here(member)) {
+        for member in self.watch.members.values().filter(|member| !member.at_start()) {
             if let Some(births) = births.get_mut(&member.group) {
                 births.push(member.born);
             }
         }
         let slack = self.watch.slack();
-        suspects.retain(|(group, _)| births.get(group).is_none_or(|births| !self.watch.connections.explain(births, slack)));
+        let explained = |accused: &&Accused| births.get(&accused.group).is_some_and(|births| self.watch.connections.explain(births, slack));
+        unproven.into_iter().filter(explained).map(|accused| accused.charge).collect()
+    }
+
+    pub(super) fn watched_ns(&self) -> u64 {
+        u64::from(self.now) * NS_PER_TICK
+    }
+}
+
+impl Charge {
+    const fn evidence(self) -> Evidence {
+        match self {
+            Self::Live(_) => Evidence::Live,
+            Self::Stuck(_) => Evidence::Stuck,
+            Self::Proven(_) => Evidence::Proven,
+        }
     }
 }

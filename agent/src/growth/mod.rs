@@ -7,6 +7,7 @@
 //! so on is followed, and [`Suspect::one_in`] says so. No constant is an absolute time, but for a floor of one second: all are
 //! relative to the length of the watch, or to waits that the goroutines themselves have shown.
 
+mod births;
 mod connections;
 mod ends;
 mod groups;
@@ -14,19 +15,29 @@ mod judge;
 mod member;
 mod queues;
 mod schedule;
+mod standing;
+mod sums;
 mod tickers;
 mod trend;
 
 use std::collections::{HashMap, hash_map::Entry};
 
+use goroscope_gobin::WaitKind;
+
 use self::{
     connections::Connections,
     ends::Ends,
     groups::Groups,
+    judge::Judgement,
     member::{Member, RUNS, Reasons, Tick},
+    standing::Standing,
     tickers::Tickers,
 };
-pub use self::{schedule::census_period, trend::MemoryTrend};
+pub use self::{
+    schedule::census_period,
+    standing::{Innocence, Said},
+    trend::MemoryTrend,
+};
 use crate::model::{Goroutine, GoroutineState, Proof, RuntimeAddress, Suspect, TickerSuspect, Waiter};
 
 const NS_PER_TICK: u64 = 10_000_000;
@@ -63,6 +74,7 @@ pub struct Watch {
     connections: Connections,
     tickers: Tickers,
     ends: Ends,
+    standing: Standing,
     /// Timers at the first look, and at the last; none where tickers are not worth a proof.
     timers: Option<(u64, u64)>,
     /// Followed are those of whose hash this many bits are 0.
@@ -95,6 +107,7 @@ impl Watch {
             connections: Connections::default(),
             tickers: Tickers::default(),
             ends: Ends::default(),
+            standing: Standing::default(),
             timers: None,
             sampling: 0,
             censuses: 0,
@@ -120,6 +133,7 @@ impl Watch {
         self.censuses += 1;
         self.stacks_asked = 0;
         self.waiting = 0;
+        self.groups.begin_census();
     }
 
     /// One goroutine of the census. Whether to read its stack and tell, by [`Watch::stack`], where it waits.
@@ -133,7 +147,7 @@ impl Watch {
             return false;
         }
         let [now, last, _] = self.ticks;
-        let (first, census) = (self.censuses == 1, self.generation());
+        let (first, census, slack) = (self.censuses == 1, self.generation(), self.slack());
         let reason = self.reasons.number(goroutine);
         let member = match self.members.entry(goroutine.goid) {
             Entry::Occupied(entry) => {
@@ -142,7 +156,10 @@ impl Watch {
                 if member.seq == goroutine.seq && member.reason == reason {
                     let wants = !member.stack_known() && self.reasons.can_be_stuck(reason) && self.stacks_asked < self.settings.stacks;
                     self.stacks_asked += usize::from(wants);
-                    self.waiting += u64::from(!member.at_start() && self.reasons.can_be_stuck(reason));
+                    if !member.at_start() && self.reasons.can_be_stuck(reason) {
+                        self.waiting += 1;
+                        self.groups.waits(member.group, now.saturating_sub(member.since), slack, member.proof != 0);
+                    }
                     return wants;
                 }
                 if self.reasons.get(member.reason).is_some() {
@@ -269,10 +286,21 @@ impl Watch {
     /// When the next proof is due. `None`: nobody waits who could be stuck and began while watched, and the timers became no more.
     #[must_use]
     pub fn next_proof_ns(&self) -> Option<u64> {
-        (self.waiting > 0 || self.has_more_timers()).then(|| self.started_ns.saturating_add(schedule::next_proof(self.last_proof)))
+        let due = || schedule::next_proof(self.last_proof, self.groups.want_proof());
+        (self.waiting > 0 || self.has_more_timers()).then(|| self.started_ns.saturating_add(due()))
     }
 
-    /// What can be said now.
+    /// What can be said now, by what was said before: what stood stands until its goroutines are gone, or found innocent.
+    pub fn look(&mut self, now_ns: u64) -> Said {
+        let mut standing = std::mem::take(&mut self.standing);
+        let mut said = standing.look(&Judgement::new(self, self.tick(now_ns)));
+        let tickers = self.ticker_suspects(now_ns);
+        said.tickers = standing.look_at_tickers(tickers, &self.tickers, self.proofs.len(), self.since_start(now_ns));
+        self.standing = standing;
+        said
+    }
+
+    /// What can be said now, whatever was said before.
     #[must_use]
     pub fn suspects(&self, now_ns: u64) -> Vec<Suspect> {
         judge::judge(self, self.tick(now_ns))
@@ -357,6 +385,21 @@ impl Watch {
     /// What a wait or a life may have been longer than it was seen to be: two periods, and a second at least.
     fn slack(&self) -> Tick {
         self.longest_gap.saturating_mul(2).max(TICKS_PER_SECOND)
+    }
+
+    /// Older than this is older than twice what was seen to end.
+    fn threshold(&self, longest: Tick) -> Tick {
+        longest.saturating_mul(2).saturating_add(self.slack())
+    }
+
+    /// Began while watched, and has been in a wait that no clock ends for longer than `threshold`.
+    fn is_stuck(&self, member: &Member, threshold: Tick, now: Tick) -> bool {
+        if member.at_start() || !self.reasons.can_be_stuck(member.reason) || now.saturating_sub(member.since) <= threshold {
+            return false;
+        }
+        // A timer that is pending ends the wait. Coroutines are in no proof, and no timer wakes them.
+        let looked_for_timers = member.proof != 0 || self.reasons.kind(member.reason) == Some(WaitKind::Coroutine);
+        looked_for_timers && member.ends_at() == 0 && !member.waits_for_peers()
     }
 
     /// Whether it runs, as far as the last census saw.

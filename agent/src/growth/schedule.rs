@@ -19,10 +19,11 @@ pub fn census_period(wish: Duration, cost: Duration) -> Duration {
     wish.max(cost.saturating_mul(CENSUS_SHARE))
 }
 
-/// When the next proof is due, in ns since the watch began: the distances grow with the time that has passed, and with the cost.
-pub(super) const fn next_proof(last: Option<(u64, u64)>) -> u64 {
+/// When the next proof is due, in ns since the watch began: the distances grow with the cost, and, unless there is `news`, with the time
+/// that has passed.
+pub(super) const fn next_proof(last: Option<(u64, u64)>, news: bool) -> u64 {
     let Some((at, cost)) = last else { return FIRST_PROOF_NS };
-    let mut distance = at / 3;
+    let mut distance = if news { CLOSEST_NS } else { at / 3 };
     if distance < CLOSEST_NS {
         distance = CLOSEST_NS;
     }
@@ -41,8 +42,10 @@ mod tests {
     fn a_proof_takes_at_most_a_hundredth_of_a_core() {
         for (at, cost) in [(2_000, 0), (2_000, 3), (9_000, 700), (100_000, 1), (4_000_000, 20_000)] {
             let (at, cost) = (at * 1_000_000, cost * 1_000_000);
-            let distance = next_proof(Some((at, cost))) - at;
-            assert!(distance >= 100 * cost && distance >= 1_500_000_000, "{at} {cost}: {distance}");
+            for news in [false, true] {
+                let distance = next_proof(Some((at, cost)), news) - at;
+                assert!(distance >= 100 * cost && distance >= 1_500_000_000, "{at} {cost}: {distance}");
+            }
         }
     }
 }

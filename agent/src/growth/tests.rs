@@ -2,6 +2,7 @@
 
 #![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "numbers of a simulation are small")]
 
+mod endless;
 mod simulation;
 
 use self::simulation::{FOREVER, IO, Life, RECEIVE, SELECT, SLEEP, Stretch, watch};

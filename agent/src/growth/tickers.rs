@@ -27,6 +27,13 @@ struct Known {
     proof: u16,
 }
 
+impl Known {
+    /// In the last two of so many proofs nothing led to it.
+    fn is_forgotten(&self, proofs: usize) -> bool {
+        self.forgotten_since != 0 && self.forgotten_since < self.proof && usize::from(self.proof) == proofs
+    }
+}
+
 /// All tickers of one process.
 #[derive(Debug, Default)]
 pub(super) struct Tickers {
@@ -60,12 +67,17 @@ impl Tickers {
         self.known.values().any(|known| known.forgotten_since != 0)
     }
 
+    /// How many of this period are forgotten, whenever they began.
+    pub(super) fn forgotten(&self, period_ns: u64, proofs: usize) -> u64 {
+        let count = self.known.values().filter(|known| known.period_ns == period_ns && known.is_forgotten(proofs)).count();
+        count.try_into().unwrap_or(u64::MAX)
+    }
+
     /// Those that are forgotten, judged from `start` to `now`. `proofs`: when each began.
     pub(super) fn judge(&self, start: Tick, now: Tick, proofs: &[Tick]) -> Vec<TickerSuspect> {
         let mut periods: HashMap<u64, (Spread, Tick, u16)> = HashMap::new();
         for known in self.known.values() {
-            let twice = known.forgotten_since != 0 && known.forgotten_since < known.proof && usize::from(known.proof) == proofs.len();
-            let Some(born) = known.born.filter(|born| twice && *born >= start) else { continue };
+            let Some(born) = known.born.filter(|born| known.is_forgotten(proofs.len()) && *born >= start) else { continue };
             let (spread, youngest, first) = periods.entry(known.period_ns).or_insert((Spread::default(), 0, u16::MAX));
             spread.add(born, start, now.saturating_sub(start));
             *youngest = born.max(*youngest);

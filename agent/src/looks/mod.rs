@@ -16,12 +16,12 @@ pub use self::{
     deadline::{Deadline, Endless, clock},
     subject::Subject,
 };
-pub use crate::growth::Settings;
+pub use crate::growth::{Innocence, Settings};
 use crate::{
     discovery::{Life, ProcRoot, Sockets},
     goruntime::{ProcessMemory, Runtime, RuntimeError},
     growth::{MemoryTrend, Watch, census_period},
-    model::{Finding, Goroutine, LimitKind, MemoryError, MemoryLimit, Projection, RuntimeAddress, RuntimeFigures, Suspect},
+    model::{Finding, Goroutine, LimitKind, MemoryError, MemoryLimit, Projection, RuntimeAddress, RuntimeFigures, Suspect, TickerSuspect},
     reach::{Limits, NoProof, Prover},
     symbolize,
 };
@@ -136,13 +136,28 @@ impl<D: Deadline> Looks<D> {
 
     /// What can be said as of the last census.
     pub fn findings(&self) -> Vec<Finding> {
-        let suspects = self.watch.suspects(self.last_census_ns);
+        self.named(&self.watch.suspects(self.last_census_ns), &self.watch.ticker_suspects(self.last_census_ns))
+    }
+
+    /// What can be said as of the last census of a process that is watched without end, by what was said before. And what was said and
+    /// can be no more, with the reason: goroutines of one statement that are accused for other evidence still are not among them.
+    pub fn stands(&mut self) -> (Vec<Finding>, Vec<(Finding, Innocence)>) {
+        let said = self.watch.look(self.last_census_ns);
+        let findings = self.named(&said.suspects, &said.tickers);
+        let cleared = said.cleared.into_iter().flat_map(|(suspect, innocence)| {
+            let found = self.named(&[suspect], &[]);
+            found.into_iter().map(move |finding| (finding, innocence))
+        });
+        let cleared = cleared.filter(|(cleared, _)| !findings.iter().any(|finding| finding.is_of(cleared))).collect();
+        (findings, cleared)
+    }
+
+    fn named(&self, suspects: &[Suspect], tickers: &[TickerSuspect]) -> Vec<Finding> {
         let (now_ns, now) = (clock(), SystemTime::now());
-        let mut findings = symbolize::findings(&suspects, &self.subject.symbolizer, self.subject.load_bias, now_ns, now);
-        let tickers = self.watch.ticker_suspects(self.last_census_ns);
-        findings.extend(symbolize::ticker_findings(&tickers, &|period_ns| self.subject.ticker_site(period_ns), now_ns, now));
+        let mut findings = symbolize::findings(suspects, &self.subject.symbolizer, self.subject.load_bias, now_ns, now);
+        findings.extend(symbolize::ticker_findings(tickers, &|period_ns| self.subject.ticker_site(period_ns), now_ns, now));
         if !findings.is_empty() {
-            let projection = self.project(&suspects);
+            let projection = self.project(suspects);
             findings.iter_mut().for_each(|finding| finding.projection = projection);
         }
         findings

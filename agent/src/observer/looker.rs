@@ -25,12 +25,10 @@ use crate::{
     snapshots::{self, Store},
 };
 
-/// A stretch of time that is judged for itself, ns: a leak that begins late in a long watch shows in it.
-const STRETCH_NS: u64 = 60_000_000_000;
+/// The shortest stretch of time that is judged, ns: what grows for less may be a burst, and what grows fast is told within a minute.
+const STRETCH_NS: u64 = 55_000_000_000;
 /// Goroutines of one process that are followed, 40 bytes each; of more, a sample is.
 const FOLLOWED: usize = 200_000;
-/// Looks at which a leak was not seen until it counts as over: at the edge of what can be told, evidence comes and goes.
-const MISSES: u32 = 10;
 /// When there is nothing to do.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -46,8 +44,8 @@ pub(super) struct Looker {
 struct Watch {
     looks: Looks<Endless>,
     process: String,
-    /// What was found, and how many looks ago.
-    known: Vec<(Finding, u32)>,
+    /// What was found at the last look.
+    known: Vec<Finding>,
 }
 
 impl Looker {
@@ -97,31 +95,24 @@ impl Looker {
                     continue;
                 }
             }
-            let findings: Vec<Finding> = watch.looks.findings();
+            let (findings, cleared) = watch.looks.stands();
+            for (leak, reason) in cleared {
+                let (process, site, evidence) = (&watch.process, leak.created_by.place(), leak.evidence.as_str());
+                info!(pid = key.tgid, %process, site, evidence, count = leak.count, reason = reason.as_str(), "no longer called a leak");
+            }
             if watch.known.is_empty() && findings.is_empty() {
                 continue;
             }
-            let is_known = |new: &Finding| watch.known.iter().any(|(known, _)| known.is_of(new));
+            let is_known = |new: &Finding| watch.known.iter().any(|known| known.is_of(new));
             if findings.iter().any(|new| !is_known(new)) {
                 self.snapshots.keep(key.tgid, watch, &findings);
             }
-            let findings = watch.remember(findings);
+            watch.known.clone_from(&findings);
             if self.events.send(Event::Findings(key, findings)).is_err() {
                 return false;
             }
         }
         true
-    }
-}
-
-impl Watch {
-    /// Takes in what was found now; what is known then, those included that were found a few looks ago.
-    fn remember(&mut self, findings: Vec<Finding>) -> Vec<Finding> {
-        self.known.retain(|(known, _)| !findings.iter().any(|new| new.is_of(known)));
-        self.known.iter_mut().for_each(|(_, misses)| *misses += 1);
-        self.known.retain(|(_, misses)| *misses < MISSES);
-        self.known.extend(findings.into_iter().map(|finding| (finding, 0)));
-        self.known.iter().map(|(finding, _)| finding.clone()).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use goroscope_gobin::WaitReason;
 
 use crate::{
-    growth::{Settings, Watch},
+    growth::{Said, Settings, Watch},
     model::{Goroutine, GoroutineState, Proof, RuntimeAddress, Suspect, Waiter},
 };
 
@@ -29,6 +29,8 @@ pub(super) struct Stretch {
 
 /// `chan receive` of Go 1.27.
 pub(super) const RECEIVE: u8 = 19;
+/// `chan receive (nil chan)`.
+pub(super) const NIL: u8 = 15;
 pub(super) const SELECT: u8 = 18;
 pub(super) const SLEEP: u8 = 14;
 pub(super) const IO: u8 = 2;
@@ -100,6 +102,28 @@ pub(super) fn watch(lives: &[Life], connections: &[f64], seconds: f64, period: f
     watch.suspects(ns(seconds))
 }
 
+/// Watches these lives without end, for so many seconds: what is said after each census, with its second.
+pub(super) fn endless(lives: &[Life], seconds: f64, period: f64) -> Vec<(f64, Said)> {
+    let mut watch = Watch::new(START_NS, Settings { shortest_ns: Some(55_000_000_000), ..Settings::default() });
+    let (mut now, mut said) = (0.0, Vec::new());
+    while now <= seconds {
+        census(&mut watch, lives, now);
+        if watch.next_proof_ns().is_some_and(|due| due <= ns(now)) {
+            prove(&mut watch, lives, now);
+        }
+        said.push((now, watch.look(ns(now))));
+        now += period;
+    }
+    said
+}
+
+/// A number from 0 to 1 for each number, without rule.
+pub(super) fn chance(number: u32) -> f64 {
+    let mixed = (u64::from(number) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    f64::from((mixed >> 40) as u32) / f64::from(1_u32 << 24)
+}
+
 fn census(watch: &mut Watch, lives: &[Life], now: f64) {
     watch.begin_census(ns(now));
     let mut places = Vec::new();
@@ -141,7 +165,7 @@ fn prove(watch: &mut Watch, lives: &[Life], now: f64) {
     let mut waiters = HashMap::new();
     for (goid, life) in (1_u64..).zip(lives) {
         let Some((index, begin, stretch)) = life.at(now) else { continue };
-        if !matches!(stretch.reason, RECEIVE | SELECT) {
+        if !matches!(stretch.reason, RECEIVE | SELECT | NIL) {
             continue;
         }
         let next = stretch.rearmed.map(|every| ns(((now / every).floor() + 1.0) * every));
