@@ -3,7 +3,8 @@
 //! for one that is a library's) and the lines where they wait (`// WAITS: id`). How many leaked is what the Go runtime itself says at
 //! the end, in the dump that SIGABRT asks for.
 //!
-//! A small spread by default. `GOROSCOPE_LEAKS` is a set (`programs`, `held-out`) that is run whole, with `GOROSCOPE_LEAKS_ONLY` (words,
+//! A small spread by default. `GOROSCOPE_LEAKS` is a set that is run whole (`programs`, `held-out`; `endless`: the programs and those of
+//! `tests/leaks/endless` under `goroscope run`, where what was said at any time counts), with `GOROSCOPE_LEAKS_ONLY` (words,
 //! by comma) only programs whose names contain one; `GOROSCOPE_LEAKS_FOR` is the length of the watch in seconds,
 //! `GOROSCOPE_LEAKS_PARALLEL` how many programs run at once, `GOROSCOPE_LEAKS_GO` the versions. `GOROSCOPE_RESULT_FILE` gets one line
 //! of JSON for each program and version.
@@ -25,7 +26,7 @@ use std::{
 
 use common::{
     build::{Form, NEWEST, build_directory},
-    check::{Checked, Found, check},
+    check::{self, Checked, Found, check},
     goroutines::{Creation, Dumped},
 };
 use serde_json::{Value, json};
@@ -77,9 +78,14 @@ impl Program {
 
     fn all(set: &str) -> Vec<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/leaks");
-        let root = if set == "held-out" { root.join("held-out") } else { root };
-        let directories = fs::read_dir(&root).unwrap_or_else(|error| panic!("{}: {error}", root.display()));
-        let mut found: Vec<PathBuf> = directories.map(|entry| entry.unwrap().path()).filter(|path| path.join("main.go").exists()).collect();
+        let roots = match set {
+            "held-out" => vec![root.join("held-out")],
+            "endless" => vec![root.join("endless"), root],
+            _ => vec![root],
+        };
+        let entries = |root: &PathBuf| fs::read_dir(root).unwrap_or_else(|error| panic!("{}: {error}", root.display()));
+        let directories = roots.iter().flat_map(entries).map(|entry| entry.unwrap().path());
+        let mut found: Vec<PathBuf> = directories.filter(|path| path.join("main.go").exists()).collect();
         found.sort();
         found.iter().map(|directory| Self::read(directory)).collect()
     }
@@ -103,6 +109,8 @@ impl Program {
 /// What to run and how.
 struct Settings {
     set: Option<String>,
+    /// By `goroscope run`.
+    endless: bool,
     programs: Vec<Program>,
     releases: Vec<String>,
     time: Duration,
@@ -115,29 +123,35 @@ impl Settings {
         let number = |name: &str| variable(name).map(|value| value.parse().unwrap_or_else(|_| panic!("{name}={value} is no number")));
         let words = |text: String| text.split(',').map(str::to_owned).collect::<Vec<_>>();
         let set = variable("GOROSCOPE_LEAKS");
-        assert!(set.as_deref().is_none_or(|set| ["programs", "held-out"].contains(&set)), "GOROSCOPE_LEAKS={set:?} is no set");
+        assert!(set.as_deref().is_none_or(|set| ["programs", "held-out", "endless"].contains(&set)), "GOROSCOPE_LEAKS={set:?} is no set");
         let mut programs = Program::all(set.as_deref().unwrap_or("programs"));
         if let Some(only) = variable("GOROSCOPE_LEAKS_ONLY").map(words) {
             programs.retain(|program| only.iter().any(|word| program.name.contains(word)));
         } else if set.is_none() {
             programs.retain(|program| SPREAD.contains(&program.name.as_str()));
         }
+        let endless = set.as_deref() == Some("endless");
         let all = if set.is_none() { vec![NEWEST.to_owned()] } else { RELEASES.map(str::to_owned).to_vec() };
         let releases = variable("GOROSCOPE_LEAKS_GO").map_or(all, words);
-        let time = Duration::from_secs(number("GOROSCOPE_LEAKS_FOR").unwrap_or(if set.is_none() { 20 } else { 45 }));
-        let parallel = usize::try_from(number("GOROSCOPE_LEAKS_PARALLEL").unwrap_or(26)).unwrap();
-        Self { set, programs, releases, time, parallel }
+        let time = Duration::from_secs(number("GOROSCOPE_LEAKS_FOR").unwrap_or(match set.as_deref() {
+            None => 20,
+            Some("endless") => 180,
+            Some(_) => 45,
+        }));
+        // Under `run` each has an agent of its own.
+        let parallel = usize::try_from(number("GOROSCOPE_LEAKS_PARALLEL").unwrap_or(if endless { 12 } else { 26 })).unwrap();
+        Self { set, endless, programs, releases, time, parallel }
     }
 }
 
 /// Builds and runs one program, watches it, and compares.
-fn run(program: &Program, release: &str, executable: Result<PathBuf, String>, time: Duration) -> Value {
+fn run(program: &Program, release: &str, executable: Result<PathBuf, String>, settings: &Settings) -> Value {
     let started = executable.and_then(|executable| Dumped::start(&executable, |_| vec![])?.ready());
     let running = match started {
         Ok(running) => running,
         Err(error) => return json!({"program": program.name, "go": release, "verdict": error}),
     };
-    let checked = check(running.pid(), time);
+    let checked = if settings.endless { check::run(running.pid(), settings.time) } else { check(running.pid(), settings.time) };
     let truth = running.goroutines();
     judge(program, release, &checked, &truth)
 }
@@ -195,7 +209,7 @@ fn the_leaking_statements_are_named_and_no_other() {
                 loop {
                     let next = queue.lock().unwrap().next();
                     let Some((program, release, executable)) = next else { break };
-                    let row = run(program, release, executable, settings.time);
+                    let row = run(program, release, executable, &settings);
                     println!("{row}");
                     rows.lock().unwrap().push(row);
                 }
@@ -220,7 +234,7 @@ fn look_again(settings: &Settings, rows: &mut [Value]) {
         let Some(program) = settings.programs.iter().find(|program| row["program"] == program.name.as_str()) else { continue };
         let release = row["go"].as_str().unwrap_or(NEWEST).to_owned();
         println!("{row}: once more");
-        *row = run(program, &release, build_directory(&program.directory, &release, Form::Plain), settings.time);
+        *row = run(program, &release, build_directory(&program.directory, &release, Form::Plain), settings);
     }
 }
 

@@ -1,11 +1,15 @@
-//! `goroscope check`, run on one process: pid and length of the watch in, its status and Findings out.
+//! `goroscope check`, or `goroscope run` for a while, on one process: pid and length of the watch in, its status and Findings out.
 
-use std::{fs, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs, thread,
+    time::{Duration, Instant},
+};
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::agent::command;
+use super::agent::{Agent, command};
 
 /// How a watch ended.
 pub struct Checked {
@@ -76,4 +80,30 @@ pub fn check(pid: u32, time: Duration) -> Checked {
         Ok(findings) => failed(format!("{} with {} findings: {stderr}", output.status, findings.len())),
         Err(error) => failed(format!("the report is not as promised ({error}): {text}")),
     }
+}
+
+/// What `/debug/findings` says of one process.
+#[derive(Deserialize)]
+struct OfProcess {
+    findings: Vec<Found>,
+}
+
+/// `goroscope run` looks at process `pid` for `time`. Every Finding that it has told at any time, as told last.
+pub fn run(pid: u32, time: Duration) -> Checked {
+    let agent = Agent::start(&["--per-process", "--pid", &pid.to_string()]);
+    let (start, mut told) = (Instant::now(), BTreeMap::new());
+    while start.elapsed() < time {
+        let body = agent.get("/debug/findings").body;
+        match serde_json::from_str::<Vec<OfProcess>>(&body) {
+            Ok(processes) => {
+                let findings = processes.into_iter().flat_map(|process| process.findings);
+                told.extend(findings.map(|found| ((found.creation_site.clone(), found.blocking_site.clone()), found)));
+            }
+            Err(error) => return Checked { status: Some(2), findings: vec![], stderr: format!("{error}: {body}") },
+        }
+        // wait: what is polled belongs to another process, which sends no event for it
+        thread::sleep(Duration::from_millis(500));
+    }
+    let findings: Vec<Found> = told.into_values().collect();
+    Checked { status: Some(i32::from(!findings.is_empty())), findings, stderr: agent.log() }
 }

@@ -31,17 +31,20 @@ pub(crate) enum Set {
     Programs,
     /// agent/tests/leaks/held-out: not looked at while the detector was made.
     HeldOut,
+    /// The programs, and agent/tests/leaks/endless, under `goroscope run`.
+    Endless,
     /// Servers that others wrote, without and with a leak.
     Servers,
 }
 
 impl Set {
-    const ALL: [Self; 3] = [Self::Programs, Self::HeldOut, Self::Servers];
+    const ALL: [Self; 4] = [Self::Programs, Self::HeldOut, Self::Endless, Self::Servers];
 
     fn name(self) -> &'static str {
         match self {
             Self::Programs => "programs",
             Self::HeldOut => "held-out",
+            Self::Endless => "endless",
             Self::Servers => "servers",
         }
     }
@@ -50,6 +53,7 @@ impl Set {
         match self {
             Self::Programs => "## Programs",
             Self::HeldOut => "## Programs that were set aside",
+            Self::Endless => "## Programs under `goroscope run`",
             Self::Servers => "## Servers",
         }
     }
