@@ -116,12 +116,15 @@ pub(super) fn strongest(accused: impl IntoIterator<Item = Accused>) -> Vec<Suspe
 }
 
 /// Where the stretches of time begin that are judged, each up to now, the longest first: the whole watch, three quarters of it, its last
-/// half, three quarters of that, and so on.
+/// half, three quarters of that, and so on, down to the shortest.
 pub(super) fn starts(watch: &Watch, now: Tick) -> Vec<Tick> {
-    let is_long = |length: Tick| watch.settings.shortest_ns.is_some_and(|shortest| u64::from(length) * NS_PER_TICK >= shortest);
-    let halves = std::iter::successors(Some(now), |length| Some(length / 2)).take_while(|length| is_long(*length) && *length > 0);
-    let lengths = halves.flat_map(|length| [length, length - length / 4]).skip(1).filter(|length| is_long(*length));
-    std::iter::once(0).chain(lengths.map(|length| now.saturating_sub(length))).collect()
+    let Some(shortest) = watch.settings.shortest_ns else { return vec![0] };
+    let shortest = Tick::try_from(shortest / NS_PER_TICK).unwrap_or(Tick::MAX);
+    let halves = std::iter::successors(Some(now), |length| Some(length / 2)).take_while(|length| *length >= shortest.max(1));
+    let lengths = halves.flat_map(|length| [length, length - length / 4]).skip(1).filter(|length| *length > shortest);
+    // A little more than the shortest: the first beginning in it is not at its start.
+    let last = shortest.saturating_add(shortest / 8);
+    std::iter::once(0).chain(lengths.chain([last]).map(|length| now.saturating_sub(length))).collect()
 }
 
 /// Those whose place is not known are counted with others of the same statement and reason.
