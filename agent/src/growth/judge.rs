@@ -282,7 +282,14 @@ impl<'a> Judgement<'a> {
             }
         }
         let slack = self.watch.slack();
-        let explained = |accused: &&Accused| births.get(&accused.group).is_some_and(|births| self.watch.connections.explain(births, slack));
+        let explained = |accused: &&Accused| {
+            let births = match accused.charge {
+                // Who loops is at many places: all of the statement count.
+                Charge::Live(site) => self.sums.site(site).map(|sums| sums.born.all()),
+                _ => births.get(&accused.group).map(Vec::as_slice),
+            };
+            births.is_some_and(|births| self.watch.connections.explain(births, slack))
+        };
         unproven.into_iter().filter(explained).map(|accused| accused.charge).collect()
     }
 
