@@ -181,7 +181,7 @@ impl<'a> Judgement<'a> {
         if self.watch.reasons.kind(group.reason) == Some(WaitKind::Forever) {
             self.growth(&dead.born, group.site, self.unseen(2).max(self.watch.slack()), STUCK_PARTS)?;
         }
-        if self.watch.settings.shortest_ns.is_some() && self.rests_for_long(&dead.born, self.watch.slack()) {
+        if self.watch.settings.shortest_ns.is_some() && self.dead_rest(&dead.born) {
             return None;
         }
         let growth = Growth { oldest: dead.oldest.unwrap_or_default(), start: 0 };

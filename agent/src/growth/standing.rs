@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    NS_PER_TICK,
     births::Births,
     judge::{Accused, Charge, Judgement, strongest},
     member::Tick,
@@ -14,7 +15,9 @@ use super::{
 };
 use crate::model::{Suspect, TickerSuspect};
 
-/// What stands falls when it has rested for so many times as long as it grew: what grows on working days rests over the weekend.
+/// What stands falls when it has rested for so many times as long as it grew: what grows on working days rests over the weekend. That is
+/// for what is proven; of the rest as many times as it grew longer than the shortest stretch that is judged, up to this: all clients that
+/// come back, in two waves or more, grow for little longer, and must not be believed for as long as a leak of hours.
 const REST: Tick = 10;
 
 /// Why somebody is accused no more.
@@ -167,14 +170,14 @@ impl<'a> Judgement<'a> {
         }
         let younger = if sums.timed > 0 { Innocence::Timer } else { Innocence::OthersEnd };
         let longest = self.watch.groups.get_site(site).map_or(0, |site| site.longest_life);
-        self.still(&sums.old, sums.old.count(), self.watch.threshold(longest), younger)
+        self.still(&sums.old, sums.old.count(), self.watch.threshold(longest), younger, self.belief(&sums.old))
     }
 
     fn remain_stuck(&self, group: u32) -> Result<Remain<'_>, Innocence> {
         let sums = self.sums.group(group).filter(|sums| sums.all > 0).ok_or(Innocence::Gone)?;
         let younger = if sums.timed > 0 { Innocence::Timer } else { Innocence::OthersEnd };
         let longest = self.watch.groups.get(group).map_or(0, |group| self.watch.groups.longest_wait(group));
-        self.still(&sums.stuck, sums.stuck.count(), self.watch.threshold(longest), younger)
+        self.still(&sums.stuck, sums.stuck.count(), self.watch.threshold(longest), younger, self.belief(&sums.stuck))
     }
 
     fn remain_dead(&self, group: u32) -> Result<Remain<'_>, Innocence> {
@@ -182,24 +185,40 @@ impl<'a> Judgement<'a> {
         if sums.dead.both > 0 && !sums.dead.is_certain() {
             return Err(Innocence::Reachable);
         }
-        self.still(&sums.dead.born, sums.dead.dead, self.watch.slack(), Innocence::Gone)
+        self.still(&sums.dead.born, sums.dead.dead, self.watch.slack(), Innocence::Gone, REST)
     }
 
-    /// Whether nobody was added for much longer than they grew; `threshold`: younger ones are not among them yet.
-    pub(super) fn rests_for_long(&self, born: &Births, threshold: Tick) -> bool {
-        let (Some(oldest), Some(youngest)) = (born.oldest(), born.youngest()) else { return true };
-        let (grew, rested) = (youngest.saturating_sub(oldest), self.now.saturating_sub(youngest));
-        rested > threshold.saturating_add(grew.max(self.watch.slack()).saturating_mul(REST))
+    /// For how many times as long as they grew those stand who are not proven.
+    fn belief(&self, born: &Births) -> Tick {
+        let shortest = self.watch.settings.shortest_ns.and_then(|ns| Tick::try_from(ns / NS_PER_TICK).ok()).unwrap_or(Tick::MAX);
+        (grew(born) / shortest.max(1)).clamp(1, REST)
     }
 
-    /// These remain, if there are any, and if they have not come to rest.
-    fn still<'b>(&self, born: &'b Births, count: u32, threshold: Tick, none: Innocence) -> Result<Remain<'b>, Innocence> {
+    /// Whether who is dead has been added to by nobody for much longer than they grew.
+    pub(super) fn dead_rest(&self, born: &Births) -> bool {
+        self.has_rested(born, self.watch.slack(), REST)
+    }
+
+    /// Whether nobody was added for so many `times` as long as they grew; `threshold`: younger ones are not among them yet.
+    fn has_rested(&self, born: &Births, threshold: Tick, times: Tick) -> bool {
+        let Some(youngest) = born.youngest() else { return true };
+        let rested = self.now.saturating_sub(youngest);
+        rested > threshold.saturating_add(grew(born).max(self.watch.slack()).saturating_mul(times))
+    }
+
+    /// These remain, if there are any, and if they have not come to rest for so many `times` as long as they grew.
+    fn still<'b>(&self, born: &'b Births, count: u32, threshold: Tick, none: Innocence, times: Tick) -> Result<Remain<'b>, Innocence> {
         if count == 0 {
             return Err(none);
         }
-        if self.rests_for_long(born, threshold) {
+        if self.has_rested(born, threshold, times) {
             return Err(Innocence::Rests);
         }
         Ok(Remain { count, born })
     }
+}
+
+/// For how long.
+fn grew(born: &Births) -> Tick {
+    born.youngest().zip(born.oldest()).map_or(0, |(youngest, oldest)| youngest.saturating_sub(oldest))
 }
