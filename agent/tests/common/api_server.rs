@@ -167,31 +167,41 @@ impl State {
     }
 }
 
-fn serve(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let mut line = String::new();
-    reader.read_line(&mut line)?;
-    let mut words = line.split(' ');
-    let (method, target) = (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or_default().to_owned());
-    let mut length = 0;
-    loop {
-        let mut header = String::new();
-        reader.read_line(&mut header)?;
-        if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
+/// What a client asks for.
+struct Asked {
+    method: String,
+    /// Path and question.
+    target: String,
+    body: Vec<u8>,
+}
+
+impl Asked {
+    fn read(stream: &TcpStream) -> std::io::Result<Self> {
+        let mut reader = BufReader::new(stream);
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let mut words = line.split(' ').map(str::to_owned);
+        let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let mut length = 0;
+        loop {
+            let mut header = String::new();
+            reader.read_line(&mut header)?;
+            if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            if header.trim().is_empty() {
+                break;
+            }
         }
-        if header.trim().is_empty() {
-            break;
-        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body)?;
+        Ok(Self { method, target, body })
     }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
+}
+
+fn serve(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
+    let Asked { method, target, body } = Asked::read(&stream)?;
     let mut state = shared.state.lock().unwrap();
-    eprintln!(
-        "{:?} {method} {target} {:?}",
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() % 100_000,
-        state.mood
-    );
     match state.mood {
         Mood::Well => {}
         Mood::Down => return Ok(()),
