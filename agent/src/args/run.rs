@@ -17,7 +17,7 @@ the YAML file. A flag beats the environment, the environment beats the file. A f
   exclude: ['kube*', '/opt/vendor/**']
   log-format: json")]
 pub struct RunArgs {
-    /// Where to serve /metrics, /livez, /readyz and, to this host only, /debug/processes [env: GOROSCOPE_LISTEN] [default: 127.0.0.1:9640]
+    /// Where to serve /metrics, /livez, /readyz and, to this host only, /debug/* [env: GOROSCOPE_LISTEN] [default: 127.0.0.1:9640]
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<String>,
 

@@ -23,7 +23,7 @@ pub(crate) use self::programs::{PROGRAMS, PROMETHEUS};
 
 /// Starts, tests and stops a real single-node Kubernetes on this machine, as root.
 ///
-/// Its programs are built once into the cache, which takes 20 minutes and 10 GB of Go's own caches on two cores. It needs 1 GB of
+/// Its programs are built once into the cache, which takes 20 minutes and up to 19 GB of Go's own caches on two cores. It needs 1 GB of
 /// memory and lives in a network and a mount namespace of its own: `down` leaves nothing, whatever has happened.
 #[derive(clap::Args)]
 pub(crate) struct Args {

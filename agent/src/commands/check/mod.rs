@@ -11,7 +11,7 @@ use std::{
     fs,
     io::Write as _,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -57,7 +57,10 @@ pub fn check(check: &Check) -> Result<usize> {
     if check.report.is_dir() {
         bail!("{} is a directory", check.report.display());
     }
+    let began = Instant::now();
     let findings = watch(check, root, subject, &stop)?;
+    // Where nobody reads it the report is written all the same.
+    let _ = std::io::stderr().write_all(progress::summary(&findings, check.pid, began.elapsed()).as_bytes());
     write(&check.report, &export::findings::findings(&findings)?)?;
     Ok(findings.len())
 }

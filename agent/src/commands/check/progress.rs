@@ -1,9 +1,13 @@
-//! What a person who waits sees: one line on standard error. Input: numbers. Output: text, only on a terminal. Must not know the process.
+//! What a person sees on standard error: a line while it goes on, only on a terminal, and what was found. Input: numbers, findings.
+//! Output: text. Must not know the process.
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
     time::{Duration, Instant},
 };
+
+use super::super::text::harmless;
+use crate::model::{Finding, FindingKind};
 
 /// How often the line changes.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -40,3 +44,23 @@ impl Progress {
         }
     }
 }
+
+/// What was found, for who reads a log.
+pub(super) fn summary(findings: &[Finding], pid: u32, watched: Duration) -> String {
+    let found = match findings.len() {
+        0 => "nothing leaks as far as was seen".to_owned(),
+        1 => "1 leak".to_owned(),
+        count => format!("{count} leaks"),
+    };
+    let mut text = format!("process {pid}, watched for {} s: {found}\n", watched.as_secs());
+    for finding in findings {
+        let what = if finding.kind == FindingKind::Ticker { "tickers" } else { "goroutines" };
+        let (place, function) = (harmless(&finding.created_by.place(), NAME), harmless(&finding.created_by.function, NAME));
+        let evidence = finding.evidence.as_str();
+        text += &format!("  {place} {function}: {} {what}, {evidence}, {:.1} more each second\n", finding.count, finding.slope);
+    }
+    text
+}
+
+/// Bytes of a name that are shown.
+const NAME: usize = 120;

@@ -19,9 +19,8 @@ use host::Host;
 /// Standard output cannot be written.
 pub fn doctor(features: &Features, json: bool, tolerant: bool) -> Result<bool> {
     let checks = checks::checks(&Host::look(&ProcRoot::default()), features);
-    let healthy = passes(&checks, false);
     if json {
-        text::print_json(&show::Diagnosis { collectable: healthy, checks: &checks })?;
+        text::print_json(&show::Diagnosis { collectable: passes(&checks, true), complete: passes(&checks, false), checks: &checks })?;
     } else {
         text::print(&show::text(&checks, text::colours()))?;
     }

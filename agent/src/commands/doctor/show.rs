@@ -12,7 +12,10 @@ use super::{
 /// The JSON form.
 #[derive(Debug, Serialize)]
 pub(super) struct Diagnosis<'a> {
+    /// Nothing is missing: all kinds of figures can be collected, perhaps not of everything.
     pub(super) collectable: bool,
+    /// Nothing is degraded either.
+    pub(super) complete: bool,
     pub(super) checks: &'a [Check],
 }
 
@@ -33,11 +36,12 @@ pub(super) fn text(checks: &[Check], colours: bool) -> String {
             out += &format!("          remedy: {text}\n");
         }
     }
-    let lost = checks.iter().filter(|check| check.lost.is_some()).count();
-    out += &match lost {
-        0 => "\nEverything can be collected.\n".to_owned(),
-        1 => "\nOne thing stands in the way.\n".to_owned(),
-        count => format!("\n{count} things stand in the way.\n"),
+    let lost = |missing: bool| checks.iter().filter(|check| check.lost.is_some() && (check.state == State::Missing) == missing).count();
+    out += &match (lost(true), lost(false)) {
+        (0, 0) => "\nEverything can be collected.\n".to_owned(),
+        (0, degraded) => format!("\nEverything can be collected, in part: {degraded} degraded.\n"),
+        (missing, 0) => format!("\nNot everything can be collected: {missing} missing.\n"),
+        (missing, degraded) => format!("\nNot everything can be collected: {missing} missing, {degraded} degraded.\n"),
     };
     out
 }
@@ -68,11 +72,11 @@ mod tests {
         let good = Check { name: "kernel", state: State::Ok, found: "Linux \u{1b}6".to_owned(), lost: None, remedy: None };
         let bad = Check { name: "CAP_BPF", state: State::Missing, found: "no".to_owned(), lost: Some("all"), remedy: Some("root") };
         let checks = [good, bad];
-        let expected = "ok       kernel   Linux \\u{1b}6\nmissing  CAP_BPF  no\n          not collected: all\n          remedy: root\n\nOne thing stands in the way.\n";
+        let expected = "ok       kernel   Linux \\u{1b}6\nmissing  CAP_BPF  no\n          not collected: all\n          remedy: root\n\nNot everything can be collected: 1 missing.\n";
         assert_eq!(text(&checks, false), expected);
         assert!(text(&checks, true).starts_with("\u{1b}[32mok\u{1b}[0m       kernel"));
         assert!(text(&checks[..1], false).ends_with("\nEverything can be collected.\n"));
-        let json = serde_json::to_value(Diagnosis { collectable: false, checks: &checks }).unwrap();
+        let json = serde_json::to_value(Diagnosis { collectable: false, complete: false, checks: &checks }).unwrap();
         assert_eq!((&json["checks"][1]["state"], &json["collectable"]), (&"missing".into(), &false.into()));
     }
 }
