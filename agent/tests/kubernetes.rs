@@ -159,13 +159,6 @@ fn names_that_come_late_find_every_count_and_no_series_has_the_id() {
     drop(target);
 }
 
-/// The agent's thread of this name.
-fn thread(agent: &Agent, name: &str) -> String {
-    let mut tasks = std::fs::read_dir(format!("/proc/{}/task", agent.pid())).unwrap().map(|entry| entry.unwrap().path());
-    let found = tasks.find(|task| std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name));
-    found.expect("a thread of that name").file_name().unwrap().to_str().unwrap().to_owned()
-}
-
 #[test]
 fn processes_that_end_before_they_are_looked_at_have_the_names_of_their_pods() {
     let _alone = alone();
@@ -185,8 +178,7 @@ fn processes_that_end_before_they_are_looked_at_have_the_names_of_their_pods() {
     }
     wait_until("pods are known", || agent.scrape().sum("goroscope_agent_k8s_pods", &[]) == Some(2));
     // The one who looks at processes is busy, as on a node where many begin.
-    let holder = build("holder", NEWEST, Form::Plain).unwrap_or_else(|error| panic!("{error}"));
-    let holder = Target::spawn(&holder, &[&thread(&agent, "finder")]);
+    let holder = agent.hold("finder");
     let brief = [&known, &late, &shy].map(|(_, container)| spawn_in(container, &file));
     // Records come in their order: when this one's end is known, their beginning is.
     let pid = barrier.pid;

@@ -175,6 +175,16 @@ impl ProcRoot {
         }
     }
 
+    /// Whether nothing of this process is left that could still run: it is gone, or a zombie without threads. No when that is not known,
+    /// nor when another process has its number by now.
+    #[must_use]
+    pub fn is_over(&self, pid: u32) -> bool {
+        match self.stat(pid) {
+            Ok(stat) => self.has_ended(pid, stat),
+            Err(error) => matches!(error, ProcError::Gone { .. }),
+        }
+    }
+
     /// Whether CLOCK_MONOTONIC is the same to the process as to this one; not if that is not known.
     #[must_use]
     pub fn shares_clock(&self, pid: u32) -> bool {

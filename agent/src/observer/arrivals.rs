@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use super::{
     Observer,
     attachment::{Attachment, State},
-    births::Birth,
+    births::{Birth, Look},
     clock,
     finder::{Found, Job},
     reader::{Subject, Task},
@@ -29,15 +29,15 @@ impl Observer {
         for (_, old) in self.watched.range_mut(..).filter(|(old, _)| old.tgid == key.tgid && old.exec_ns != key.exec_ns) {
             old.ended_ns.get_or_insert(now);
         }
-        if self.scope.wants_pid(key.tgid) && self.looking.insert(key, birth).is_none() {
+        if self.scope.wants_pid(key.tgid) && self.looking.insert(key, Look { birth, is_booked: false }).is_none() {
             let _ = self.jobs.send(Job::Process(key));
         }
     }
 
     pub(super) fn found(&mut self, mut found: Found) {
         let key = found.target.key;
-        self.looking.remove(&key);
-        if self.watched.contains_key(&key) {
+        let is_booked = self.looking.remove(&key).is_some_and(|look| look.is_booked);
+        if is_booked || self.watched.contains_key(&key) {
             return;
         }
         if !self.place(&mut found.target, found.pod_uid.as_deref()) {

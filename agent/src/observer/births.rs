@@ -34,6 +34,14 @@ impl Birth {
     }
 }
 
+/// A process that the finder was asked to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    pub(super) birth: Option<Birth>,
+    /// It has ended meanwhile and was booked: what the finder says of it comes too late.
+    pub(super) is_booked: bool,
+}
+
 /// A process that ended before it was watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Orphan {

@@ -1,12 +1,16 @@
 //! Processes that go: read for the last time, booked, forgotten; executables without a process come off.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use goroscope_abi::ProcessKey;
 use tracing::debug;
 
 use super::{
-    BURIALS, IDLE, Observer, SETTLE,
+    IDLE, Observer,
     attachment::{Attachment, State},
     births::{Birth, Orphan},
     nanos,
@@ -20,57 +24,125 @@ use crate::{
     tracer::SiteHits,
 };
 
+/// How long after its leader a process is read for the last time: its other threads may still have been on a CPU.
+const SETTLE: Duration = Duration::from_millis(500);
+
+/// How long where room is short: then /proc is asked whether all of them have ended.
+const SETTLE_CROWDED: Duration = Duration::from_millis(50);
+
+/// How often processes that have ended are read at most: each reading lists every site of every process.
+const BURIALS: Duration = Duration::from_millis(250);
+
+/// How often where room is short.
+const BURIALS_CROWDED: Duration = Duration::from_millis(100);
+
+/// When those that have ended are read: in time for the next ones.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Burials {
+    /// When they were last, ns.
+    last_ns: u64,
+    /// Whether room was short then: more than half of it was taken.
+    is_crowded: bool,
+}
+
+impl Burials {
+    /// When they may be read again, ns.
+    fn next_ns(self) -> u64 {
+        self.last_ns.saturating_add(nanos(if self.is_crowded { BURIALS_CROWDED } else { BURIALS }))
+    }
+
+    /// When one that ended at `ended_ns` is to be read.
+    pub(super) fn due_ns(self, ended_ns: u64) -> u64 {
+        ended_ns.saturating_add(nanos(SETTLE)).max(self.next_ns())
+    }
+
+    /// Whether one that ended at `ended_ns` is read at `now`; `is_over` says whether surely none of its threads is left.
+    fn is_due(self, now: u64, ended_ns: u64, is_over: impl FnOnce() -> bool) -> bool {
+        let after = now.saturating_sub(ended_ns);
+        after >= nanos(SETTLE) || (self.is_crowded && after >= nanos(SETTLE_CROWDED) && is_over())
+    }
+}
+
 impl Observer {
-    pub(super) fn exit(&mut self, key: ProcessKey) {
-        let now = super::clock();
+    /// The leader of a process has ended, at `ended_ns`.
+    pub(super) fn exit(&mut self, key: ProcessKey, ended_ns: u64) {
         match self.watched.get_mut(&key) {
             Some(watched) => {
-                watched.ended_ns.get_or_insert(now);
+                watched.ended_ns.get_or_insert(ended_ns);
             }
             None => {
-                let birth = self.looking.get(&key).cloned().flatten();
-                self.orphans.entry(key).or_insert(Orphan { ended_ns: now, birth });
+                let birth = self.looking.get(&key).and_then(|look| look.birth.clone());
+                self.orphans.entry(key).or_insert(Orphan { ended_ns, birth });
             }
+        }
+    }
+
+    /// The finder could say nothing of a process, or does not want it.
+    pub(super) fn passed_over(&mut self, key: ProcessKey) {
+        let birth = self.looking.remove(&key).and_then(|look| look.birth);
+        // No record tells that an image gave way to another one.
+        if key.exec_ns != 0 && self.maps.exec_ns(key.tgid) != key.exec_ns {
+            self.bury_later(key, birth);
         }
     }
 
     /// A process had ended when the finder got to it.
     pub(super) fn gone(&mut self, key: ProcessKey) {
-        let birth = self.looking.remove(&key).flatten();
-        // No record tells of the end of one that was never hit.
+        let birth = self.looking.remove(&key).and_then(|look| look.birth);
+        self.bury_later(key, birth);
+    }
+
+    /// Counts that no process stands for any more are booked and freed; of those that were never hit, and never told, there are none.
+    fn bury_later(&mut self, key: ProcessKey, birth: Option<Birth>) {
         if !self.watched.contains_key(&key) && self.maps.hits(&key).is_some() {
             self.orphans.entry(key).or_insert_with(|| Orphan { ended_ns: super::clock(), birth });
         }
     }
 
+    /// Finds counts of processes whose end no record told of, and that nobody looked at before it: those that were there at the last scan
+    /// too, since what is told of others may be on its way.
+    pub(super) fn find_left_behind(&mut self) {
+        let is_known =
+            |key: &ProcessKey| self.watched.contains_key(key) || self.orphans.contains_key(key) || self.looking.contains_key(key);
+        let is_over = |key: &ProcessKey| self.maps.exec_ns(key.tgid) != key.exec_ns || self.root.is_over(key.tgid);
+        let left: HashSet<ProcessKey> = self.maps.processes_with_hits().into_iter().filter(|key| !is_known(key) && is_over(key)).collect();
+        for key in std::mem::replace(&mut self.left_behind, left.clone()).intersection(&left) {
+            self.bury_later(*key, None);
+        }
+    }
+
     /// Reads processes that have ended for the last time, and forgets them.
     pub(super) fn bury(&mut self, now: u64) {
-        if now < self.next_burial_ns {
+        if now < self.burials.next_ns() {
             return;
         }
-        let settled = |ended: u64| now >= ended.saturating_add(nanos(SETTLE));
-        let due: Vec<ProcessKey> = self
-            .watched
-            .iter()
-            .filter(|(_, watched)| watched.ended_ns.is_some_and(settled))
+        let watched = self.watched.iter().filter_map(|(key, watched)| Some((key, watched.ended_ns?)));
+        let ended = watched.chain(self.orphans.iter().map(|(key, orphan)| (key, orphan.ended_ns)));
+        let mut due: HashSet<ProcessKey> = ended
+            .filter(|(key, ended_ns)| self.burials.is_due(now, *ended_ns, || self.root.is_over(key.tgid)))
             .map(|(key, _)| *key)
-            .chain(
-                self.orphans
-                    .iter()
-                    .filter(|(key, orphan)| settled(orphan.ended_ns) && !self.looking.contains_key(*key))
-                    .map(|(key, _)| *key),
-            )
             .collect();
         if due.is_empty() {
             return;
         }
-        self.next_burial_ns = now.saturating_add(nanos(BURIALS));
-        let mut sites = self.maps.sites();
+        self.burials.last_ns = now;
+        due.retain(|key| !self.looking.contains_key(key) || self.is_introduced(key));
+        if due.is_empty() {
+            return;
+        }
+        let with_windows = !self.closed.is_empty();
+        let mut sites = self.maps.sites(|key| due.contains(key) || (with_windows && self.watched.contains_key(key)));
+        self.burials.is_crowded = self.maps.sites_held() > self.maps.room("SITES") / 2;
         self.take_windows(&sites);
         for key in due {
             let sites = sites.remove(&key).unwrap_or_default();
             self.bury_one(key, sites, now);
         }
+    }
+
+    /// Whether the links' cookies told what a process runs: then it need not be looked at to be booked.
+    fn is_introduced(&self, key: &ProcessKey) -> bool {
+        self.maps.hits(key).is_some_and(|hits| hits.slot.is_some())
     }
 
     fn bury_one(&mut self, key: ProcessKey, sites: Vec<SiteHits>, now: u64) {
@@ -82,6 +154,9 @@ impl Observer {
         }
         let Some(watched) = self.watched.get_mut(&key) else {
             let birth = self.orphans.remove(&key).and_then(|orphan| orphan.birth);
+            if let Some(look) = self.looking.get_mut(&key) {
+                look.is_booked = true;
+            }
             if let Some(hits) = hits {
                 self.book_orphan(key, birth.as_ref(), Reading { hits, sites }, now);
             }
@@ -164,6 +239,44 @@ impl Observer {
             for family in attachment.families.keys() {
                 let _ = self.commands.send(Command::Detach(slot, *family));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_ended_is_read_when_no_thread_of_it_can_be_left() {
+        const MS: u64 = 1_000_000;
+        // (room is short, ms since the end, surely none of its threads is left) -> it is read
+        let rows = [
+            (false, 0, true, false),
+            (false, 499, true, false),
+            (false, 500, false, true),
+            (true, 49, true, false),
+            (true, 50, false, false),
+            (true, 50, true, true),
+            (true, 500, false, true),
+        ];
+        for (is_crowded, after, is_over, expected) in rows {
+            let burials = Burials { last_ns: 0, is_crowded };
+            let ended_ns = 7_000 * MS;
+            assert_eq!(burials.is_due(ended_ns + after * MS, ended_ns, || is_over), expected, "{is_crowded} {after} {is_over}");
+        }
+        // An end that is still to come, as another CPU's clock may say.
+        assert!(!Burials::default().is_due(0, MS, || true));
+    }
+
+    #[test]
+    fn burials_are_more_frequent_where_room_is_short() {
+        const MS: u64 = 1_000_000;
+        // (room is short, ms of the last ones, ms of the end) -> ms
+        let rows = [(false, 0, 0, 500), (false, 1_000, 600, 1_250), (true, 1_000, 600, 1_100), (true, 1_000, 900, 1_400)];
+        for (is_crowded, last, ended, expected) in rows {
+            let burials = Burials { last_ns: last * MS, is_crowded };
+            assert_eq!(burials.due_ns(ended * MS), expected * MS, "{is_crowded} {last} {ended}");
         }
     }
 }

@@ -92,7 +92,13 @@ impl Finder {
         if !self.scope.wants_pid(key.tgid) {
             return Event::NotGo(key);
         }
+        // Nothing is opened for the many that come and go faster than they are looked at.
+        if self.is_over(key) {
+            return Event::Gone(key);
+        }
         match self.root.observe(key.tgid) {
+            // What was seen is the next image's.
+            Ok(_) if self.is_over(key) => Event::Gone(key),
             Ok(process) => self.identify(key, process).map_or(Event::NotGo(key), |found| Event::Found(Box::new(found))),
             Err(error @ ProcError::Gone { .. }) => {
                 debug!(pid = key.tgid, %error, "not looked at");
@@ -103,6 +109,11 @@ impl Finder {
                 Event::Unreadable { key, reason: error.reason() }
             }
         }
+    }
+
+    /// Whether the process has another image by now, or has ended and been freed: as the kernel side knows it.
+    fn is_over(&self, key: ProcessKey) -> bool {
+        key.exec_ns != 0 && self.maps.exec_ns(key.tgid) != key.exec_ns
     }
 
     /// None for what is not Go and for what is not wanted.

@@ -14,19 +14,20 @@ mod arrivals;
 mod attachment;
 mod births;
 mod departures;
+mod event;
 mod finder;
 mod looker;
 mod pods;
 mod reader;
 mod readings;
 mod report;
+mod scope;
 mod switcher;
 mod watched;
 mod windows;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    path::PathBuf,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
@@ -40,7 +41,9 @@ use tracing::{debug, info, warn};
 
 use self::{
     attachment::{Attachment, State},
-    births::{Birth, Orphan},
+    births::{Birth, Look, Orphan},
+    departures::Burials,
+    event::Event,
     finder::{Finder, Found, Job},
     looker::Looker,
     pods::Cluster,
@@ -48,21 +51,14 @@ use self::{
     switcher::{Command, Opened, Reply},
     watched::Watched,
 };
+pub use self::{event::Handle, scope::Scope};
 use crate::{
     collect::{Ledger, Lives},
-    config::Excludes,
     discovery::{Life, ProcRoot},
-    goruntime::RuntimeError,
     looks::clock,
-    model::{Finding, PodEvent, Report, Slot},
+    model::Slot,
     tracer::{Maps, Record, Records, Tracer},
 };
-
-/// How long after its leader a process is read for the last time: its other threads may still have been on a CPU.
-const SETTLE: Duration = Duration::from_millis(500);
-
-/// How often processes that have ended are read at most: each reading lists every site of every process.
-const BURIALS: Duration = Duration::from_millis(250);
 
 /// How long an executable stays attached without a process: what is started again and again is counted from its first
 /// instruction.
@@ -74,103 +70,14 @@ const RESCAN: Duration = Duration::from_secs(60);
 /// How often where it is not.
 const RESCAN_BLIND: Duration = Duration::from_secs(1);
 
+/// Events that are taken before what is due is looked for again.
+const AT_ONCE: usize = 256;
+
 /// How many processes that cannot be looked at are remembered.
 const UNREADABLE: usize = 4_096;
 
 /// How many processes that are to be left alone are remembered.
 const UNWANTED: usize = 65_536;
-
-/// Which processes are wanted, and how they are told apart.
-#[derive(Clone, Debug)]
-pub struct Scope {
-    /// Only these; empty: all.
-    pub pids: Vec<u32>,
-    /// Not these.
-    pub excludes: Excludes,
-    /// Label `pid` on everything.
-    pub per_process: bool,
-    /// Every event is counted, whatever it costs.
-    pub exact: bool,
-    /// How often memory is read.
-    pub interval: Duration,
-    /// Where what was seen when a leak was found is kept.
-    pub snapshots: PathBuf,
-    /// Whether somebody tells of pods ([`Handle::pods`]).
-    pub kubernetes: bool,
-}
-
-impl Scope {
-    fn wants_pid(&self, pid: u32) -> bool {
-        pid != std::process::id() && (self.pids.is_empty() || self.pids.contains(&pid))
-    }
-}
-
-/// What the loop is told.
-#[derive(Debug)]
-enum Event {
-    /// A process has a new image.
-    Exec(ProcessKey, Option<Birth>),
-    /// The leader of a process has ended.
-    Exit(ProcessKey),
-    /// A process took many hits of a family.
-    Hits(ProcessKey, Family),
-    Found(Box<Found>),
-    /// A process that is not of interest, or not any more.
-    NotGo(ProcessKey),
-    /// A process that had ended when it was looked at.
-    Gone(ProcessKey),
-    /// A process that could not be looked at.
-    Unreadable {
-        key: ProcessKey,
-        reason: &'static str,
-    },
-    /// All of /proc was looked at.
-    Scanned,
-    Switched(Reply),
-    /// The memory of a process was read.
-    Read(ProcessKey, Box<Reading>),
-    /// It could not be.
-    NotRead(ProcessKey, RuntimeError),
-    /// Leaks of a process as they are known now.
-    Findings(ProcessKey, Vec<Finding>),
-    /// What became known of pods.
-    Pods(PodEvent),
-    /// Somebody wants to know.
-    Report(tokio::sync::oneshot::Sender<Arc<Report>>),
-    /// Detach everything and attach it again.
-    Reattach,
-    /// Read everything for the last time.
-    Stop,
-}
-
-/// Asks the loop.
-#[derive(Clone, Debug)]
-pub struct Handle(Sender<Event>);
-
-impl Handle {
-    /// The state of everything now. None when the loop has ended.
-    pub async fn report(&self) -> Option<Arc<Report>> {
-        let (reply, answer) = tokio::sync::oneshot::channel();
-        self.0.send(Event::Report(reply)).ok()?;
-        answer.await.ok()
-    }
-
-    /// Tells what became known of pods. Whether somebody listens.
-    #[must_use]
-    pub fn pods(&self, event: PodEvent) -> bool {
-        self.0.send(Event::Pods(event)).is_ok()
-    }
-
-    /// Takes all probes off and puts them on again.
-    pub fn reattach(&self) {
-        let _ = self.0.send(Event::Reattach);
-    }
-
-    /// Ends the loop, which takes all probes off.
-    pub fn stop(&self) {
-        let _ = self.0.send(Event::Stop);
-    }
-}
 
 /// Starts to observe. The returned thread ends, with every probe off, after [`Handle::stop`].
 #[must_use]
@@ -215,7 +122,8 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
         attachments: BTreeMap::new(),
         watched: BTreeMap::new(),
         orphans: HashMap::new(),
-        next_burial_ns: 0,
+        burials: Burials::default(),
+        left_behind: HashSet::new(),
         ledger: Ledger::default(),
         lives: Lives::default(),
         failures: BTreeMap::new(),
@@ -250,7 +158,7 @@ fn pump(mut records: Records, events: &Sender<Event>) {
         records.wait(Duration::from_secs(1), |record| {
             let event = match record {
                 Record::Exec(key) => Event::Exec(key, Birth::read(&root, key.tgid)),
-                Record::Exit(key) => Event::Exit(key),
+                Record::Exit { process, ended_ns } => Event::Exit(process, ended_ns),
                 Record::Hits { process, family } => Event::Hits(process, family),
             };
             open &= events.send(event).is_ok();
@@ -295,8 +203,10 @@ struct Observer {
     watched: BTreeMap<ProcessKey, Watched>,
     /// Processes that ended unseen, or that the finder still looks at.
     orphans: HashMap<ProcessKey, Orphan>,
-    /// When those that have ended are read again, ns.
-    next_burial_ns: u64,
+    /// When those that have ended are read.
+    burials: Burials,
+    /// Processes that ended unseen and untold, as the last scan found them.
+    left_behind: HashSet<ProcessKey>,
     ledger: Ledger,
     /// Leaks of processes that have ended.
     lives: Lives,
@@ -304,7 +214,7 @@ struct Observer {
     /// Processes whose executable may be one that is being attached: once it is, its breakpoints tell.
     undecided: Vec<Found>,
     /// What the finder was asked to look at, and what is known of it until then.
-    looking: HashMap<ProcessKey, Option<Birth>>,
+    looking: HashMap<ProcessKey, Look>,
     /// Processes that could not be looked at.
     unreadable: HashSet<ProcessKey>,
     /// Whether the finder lists /proc.
@@ -321,13 +231,20 @@ struct Observer {
 
 impl Observer {
     fn run(mut self, inbox: &Receiver<Event>) {
-        loop {
+        'events: loop {
             self.housekeep();
             let wait = Duration::from_nanos(self.next_deadline().saturating_sub(clock()));
-            match inbox.recv_timeout(wait.max(Duration::from_millis(1))) {
-                Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Ok(event) => self.handle(event),
-                Err(RecvTimeoutError::Timeout) => {}
+            let first = match inbox.recv_timeout(wait.max(Duration::from_millis(1))) {
+                Ok(event) => Some(event),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            // What has come meanwhile is taken too: what is due is looked for among all processes.
+            for event in first.into_iter().chain(inbox.try_iter().take(AT_ONCE)) {
+                if matches!(event, Event::Stop) {
+                    break 'events;
+                }
+                self.handle(event);
             }
         }
         info!(processes = self.watched.len(), executables = self.attachments.len(), "all probes come off");
@@ -336,12 +253,10 @@ impl Observer {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Exec(key, birth) => self.exec(key, birth),
-            Event::Exit(key) => self.exit(key),
+            Event::Exit(key, ended_ns) => self.exit(key, ended_ns),
             Event::Hits(key, family) => self.hits(key, family),
             Event::Found(found) => self.found(*found),
-            Event::NotGo(key) => {
-                self.looking.remove(&key);
-            }
+            Event::NotGo(key) => self.passed_over(key),
             Event::Gone(key) => self.gone(key),
             Event::Unreadable { key, reason } => {
                 self.looking.remove(&key);
@@ -444,8 +359,9 @@ impl Observer {
             .map(|(key, _)| *key)
             .collect();
         for key in gone {
-            self.exit(key);
+            self.exit(key, now);
         }
+        self.find_left_behind();
     }
 
     fn note_started(&mut self) {
@@ -460,7 +376,7 @@ impl Observer {
 
     fn next_deadline(&self) -> u64 {
         let ends = self.watched.values().filter_map(|watched| watched.ended_ns).chain(self.orphans.values().map(|orphan| orphan.ended_ns));
-        let ends = ends.map(|ended| ended.saturating_add(nanos(SETTLE)).max(self.next_burial_ns));
+        let ends = ends.map(|ended| self.burials.due_ns(ended));
         let idle =
             self.attachments.values().filter_map(|attachment| attachment.idle_since_ns).map(|since| since.saturating_add(nanos(IDLE)));
         let scan = if self.scanning { u64::MAX } else { self.next_scan_ns };

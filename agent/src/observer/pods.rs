@@ -122,7 +122,7 @@ impl Observer {
             let place = cluster.place_of(old, now)?;
             Some(if place.is_wanted { Renamed::To(old.named(&place)) } else { Renamed::Unwanted })
         });
-        let mut sites = if unwanted.is_empty() { HashMap::new() } else { self.maps.sites() };
+        let mut sites = if unwanted.is_empty() { HashMap::new() } else { self.maps.sites(|key| unwanted.contains(key)) };
         for key in unwanted {
             debug!(pid = key.tgid, "its pod is to be left alone");
             let Some(watched) = self.watched.remove(&key) else { continue };

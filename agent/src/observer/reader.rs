@@ -173,7 +173,8 @@ impl Reader {
         if read.is_empty() {
             return true;
         }
-        let mut sites = self.maps.sites();
+        let keys: BTreeSet<ProcessKey> = read.iter().map(|(key, ..)| *key).collect();
+        let mut sites = self.maps.sites(|key| keys.contains(key));
         for (key, runtime, began_ns) in read {
             let probes = Probes::of_process(&self.maps, &key, &mut sites);
             let Some(watch) = self.watches.get_mut(&key) else { continue };

@@ -24,11 +24,11 @@ impl Observer {
     /// The state of everything.
     pub(super) fn report(&mut self) -> Arc<Report> {
         let begin = clock();
-        let mut sites = self.maps.sites();
+        let mut sites = self.maps.sites(|key| self.watched.contains_key(key));
+        let used_sites = self.maps.sites_held();
         self.take_windows(&sites);
         let mut processes = Vec::with_capacity(self.watched.len());
         let mut totals: Vec<(&Watched, Totals, Option<&Attachment>)> = Vec::new();
-        let used_sites: u64 = sites.values().map(|sites| sites.len() as u64).sum();
         for (key, watched) in &self.watched {
             let attachment = watched.slot.as_ref().ok().and_then(|slot| self.attachments.get(slot));
             let reading = Reading::of_process(&self.maps, key, &mut sites);

@@ -10,7 +10,7 @@ use super::{
     attachment::State,
     clock, nanos,
     switcher::{Command, Opened},
-    watched::Reading,
+    watched::{Reading, Watched},
 };
 use crate::{
     budget::{Schedule, WINDOW},
@@ -88,7 +88,7 @@ impl Observer {
     /// Reads what windows have counted, once enough of them may be over.
     pub(super) fn settle_windows(&mut self, now: u64) {
         if !self.closed.is_empty() && now >= self.next_settling_ns {
-            let sites = self.maps.sites();
+            let sites = self.maps.sites(|key| self.watched.contains_key(key));
             self.take_windows(&sites);
         }
     }
@@ -121,8 +121,9 @@ impl Observer {
 
     /// What the kernel side has of every process of an executable.
     fn readings_of(&self, slot: Slot) -> Vec<(ProcessKey, Reading)> {
-        let mut sites = self.maps.sites();
-        let keys = self.watched.iter().filter(|(_, watched)| watched.slot.as_ref() == Ok(&slot)).map(|(key, _)| *key);
+        let runs_it = |watched: &Watched| watched.slot.as_ref() == Ok(&slot);
+        let mut sites = self.maps.sites(|key| self.watched.get(key).is_some_and(runs_it));
+        let keys = self.watched.iter().filter(|(_, watched)| runs_it(watched)).map(|(key, _)| *key);
         keys.map(|key| (key, Reading::of_process(&self.maps, &key, &mut sites))).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! Reads a whole per-CPU hash map in a few bpf(2) calls (Linux 5.6), where aya 0.14 makes two for each entry.
+//! Reads a whole per-CPU hash map, or frees many entries, in a few bpf(2) calls (Linux 5.6), where aya 0.14 makes one or two for each.
 //!
 //! Input: the descriptor of map `SITES`. Output: its entries, each once, summed over CPUs. Must not know what a site is for.
 #![expect(unsafe_code, reason = "a bpf(2) command that aya 0.14 does not make")]
@@ -16,14 +16,14 @@ const ENTRIES: usize = 1024;
 /// More in one bucket of the kernel's table is not believed.
 const ENTRIES_MAX: usize = 64 << 10;
 
-/// Every entry of the map with the sum of its values over `cpus` possible CPUs.
+/// The entries of the map that are `wanted`, with the sums of their values over `cpus` possible CPUs; and how many entries there are.
 ///
 /// Goes bucket by bucket, so what others insert or remove meanwhile shows no entry twice.
 ///
 /// # Errors
 /// The kernel's word. A kernel before 5.6 does not know the command: `EINVAL`.
-pub(super) fn sums(map: &OwnedFd, cpus: usize) -> io::Result<Vec<(SiteKey, u64)>> {
-    let mut found = Vec::new();
+pub(super) fn sums(map: &OwnedFd, cpus: usize, wanted: impl Fn(&SiteKey) -> bool) -> io::Result<(Vec<(SiteKey, u64)>, u64)> {
+    let (mut found, mut held) = (Vec::new(), 0_u64);
     let mut room = ENTRIES;
     let mut place = None;
     let (mut keys, mut values) = (Vec::new(), Vec::new());
@@ -44,10 +44,11 @@ pub(super) fn sums(map: &OwnedFd, cpus: usize) -> io::Result<Vec<(SiteKey, u64)>
                 _ => return Err(error),
             },
         };
-        let sums = values.chunks_exact(cpus).map(|values| values.iter().sum());
-        found.extend(keys.iter().copied().zip(sums).take(count));
+        let entries = keys.iter().zip(values.chunks_exact(cpus)).take(count);
+        found.extend(entries.filter(|(key, _)| wanted(key)).map(|(key, values)| (*key, values.iter().sum())));
+        held = held.saturating_add(count as u64);
         if over {
-            return Ok(found);
+            return Ok((found, held));
         }
         place = Some(next);
     }
@@ -79,4 +80,29 @@ fn lookup(
     let count = unsafe { attr.batch.count };
     let count = usize::try_from(count).unwrap_or(0).min(keys.len());
     done.map(|_| count).map_err(|error| (error, count))
+}
+
+/// Frees these entries; those that are not there are passed over.
+///
+/// # Errors
+/// The kernel's word, with what is left to do. A kernel before 5.6 does not know the command: `EINVAL`.
+pub(super) fn remove<'a>(map: &OwnedFd, mut keys: &'a [SiteKey]) -> Result<(), (io::Error, &'a [SiteKey])> {
+    while !keys.is_empty() {
+        // SAFETY: bpf_attr is a union of plain integers, for which zero is valid.
+        let mut attr: bpf_attr = unsafe { mem::zeroed() };
+        // SAFETY: the arm of the union that BPF_MAP_DELETE_BATCH reads and writes; all of it is zero.
+        let batch = unsafe { &mut attr.batch };
+        batch.keys = keys.as_ptr() as u64;
+        batch.count = u32::try_from(keys.len()).map_err(|error| (io::Error::other(error), keys))?;
+        batch.map_fd = map.as_raw_fd().cast_unsigned();
+        // SAFETY: there are as many keys as count says, and they outlive the call, which only reads them.
+        let Err(error) = (unsafe { bpf(bpf_cmd::BPF_MAP_DELETE_BATCH, &mut attr) }) else { return Ok(()) };
+        if error.raw_os_error() != Some(libc::ENOENT) {
+            return Err((error, keys));
+        }
+        // SAFETY: the same arm, in which the kernel has written how many it had freed when it met one that is not there.
+        let freed = usize::try_from(unsafe { attr.batch.count }).unwrap_or(usize::MAX);
+        keys = keys.get(freed.saturating_add(1)..).unwrap_or_default();
+    }
+    Ok(())
 }

@@ -4,7 +4,10 @@ use std::{
     collections::{BTreeMap, HashMap as StdHashMap},
     io,
     os::fd::{AsFd as _, OwnedFd},
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use aya::{
@@ -53,6 +56,8 @@ struct Kernel {
     sites: Mutex<PerCpuHashMap<MapData, SiteKey, u64>>,
     /// The same map, for reading all of it.
     all_sites: OwnedFd,
+    /// How many entries it had when it was last read, less what has been freed since.
+    sites_held: AtomicU64,
     /// Possible CPUs: so many values has an entry.
     cpus: usize,
     processes: Mutex<HashMap<MapData, u32, ProcessInfo>>,
@@ -83,6 +88,7 @@ impl Maps {
             counters: Mutex::new(take(ebpf, "COUNTERS")?),
             sites: Mutex::new(take(ebpf, "SITES")?),
             all_sites,
+            sites_held: AtomicU64::new(0),
             cpus: aya::util::nr_cpus().map_err(|(_, error)| LoadError::from(error))?,
             processes: Mutex::new(take(ebpf, "PROCESSES")?),
             executables: Mutex::new(take(ebpf, "EXECUTABLES")?),
@@ -172,22 +178,31 @@ impl Maps {
         self.0.as_ref().map(|kernel| lock(&kernel.counters).keys().filter_map(Result::ok).collect()).unwrap_or_default()
     }
 
-    /// Every site with hits, by process.
+    /// The sites with hits of those processes that are `wanted`, read in one pass. What is not wanted takes no memory.
     #[must_use]
-    pub fn sites(&self) -> StdHashMap<ProcessKey, Vec<SiteHits>> {
+    pub fn sites(&self, wanted: impl Fn(&ProcessKey) -> bool) -> StdHashMap<ProcessKey, Vec<SiteHits>> {
         let Some(kernel) = &self.0 else { return StdHashMap::new() };
-        let entries = batch::sums(&kernel.all_sites, kernel.cpus).unwrap_or_else(|_| {
+        let (entries, held) = batch::sums(&kernel.all_sites, kernel.cpus, |key| wanted(&key.process)).unwrap_or_else(|_| {
             // The kernel has no memory for many at once. One by one a map that others change may show an entry twice: by key first.
             let one_by_one = lock(&kernel.sites);
             let entries = one_by_one.iter().filter_map(Result::ok).map(|(key, values)| (key, values.iter().sum()));
-            entries.collect::<StdHashMap<SiteKey, u64>>().into_iter().collect()
+            let all: StdHashMap<SiteKey, u64> = entries.collect();
+            let held = all.len() as u64;
+            (all.into_iter().filter(|(key, _)| wanted(&key.process)).collect(), held)
         });
+        kernel.sites_held.store(held, Ordering::Relaxed);
         let mut by_process: StdHashMap<ProcessKey, Vec<SiteHits>> = StdHashMap::new();
         for (key, hits) in entries {
             let Some(kind) = Kind::from_number(key.kind) else { continue };
             by_process.entry(key.process).or_default().push(SiteHits { kind, pc: key.pc, hits });
         }
         by_process
+    }
+
+    /// How many sites the kernel side had when they were last read, less what was freed since.
+    #[must_use]
+    pub fn sites_held(&self) -> u64 {
+        self.0.as_ref().map_or(0, |kernel| kernel.sites_held.load(Ordering::Relaxed))
     }
 
     /// Frees what the kernel side keeps of an ended process. `sites` as last read.
@@ -198,12 +213,13 @@ impl Maps {
             report(processes.remove(&key.tgid), "PROCESSES");
         }
         drop(processes);
-        let mut map = lock(&kernel.sites);
-        for site in sites {
-            let key = SiteKey { process: *key, pc: site.pc, kind: site.kind as u32, pad: 0 };
-            report(map.remove(&key), "SITES");
+        let keys: Vec<SiteKey> = sites.iter().map(|site| SiteKey { process: *key, pc: site.pc, kind: site.kind as u32, pad: 0 }).collect();
+        if let Err((_, left)) = batch::remove(&kernel.all_sites, &keys) {
+            let mut map = lock(&kernel.sites);
+            left.iter().for_each(|key| report(map.remove(key), "SITES"));
         }
-        drop(map);
+        let less = |held: u64| Some(held.saturating_sub(keys.len() as u64));
+        let _ = kernel.sites_held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         report(lock(&kernel.counters).remove(key), "COUNTERS");
     }
 

@@ -19,7 +19,12 @@ pub enum Record {
     /// A process has a new image.
     Exec(ProcessKey),
     /// The leader of a process that was hit or attached has ended.
-    Exit(ProcessKey),
+    Exit {
+        /// Who.
+        process: ProcessKey,
+        /// When: CLOCK_MONOTONIC, ns.
+        ended_ns: u64,
+    },
     /// A process took [`goroscope_abi::record::HITS_PER_RECORD`] more hits of a family's kind on one CPU.
     Hits {
         /// Who.
@@ -70,7 +75,7 @@ fn decode(bytes: &[u8]) -> Option<Record> {
     let process = ProcessKey { exec_ns: record.exec_ns, tgid: record.tgid, pad: 0 };
     Some(match record.kind {
         kind if kind == RecordKind::Exec as u32 => Record::Exec(process),
-        kind if kind == RecordKind::Exit as u32 => Record::Exit(process),
+        kind if kind == RecordKind::Exit as u32 => Record::Exit { process, ended_ns: record.time_ns },
         kind if kind == RecordKind::Hits as u32 => {
             let family = Family::ALL.into_iter().find(|family| *family as u32 == record.family)?;
             Record::Hits { process, family }

@@ -42,7 +42,11 @@ fn every_program_passes_the_verifier() {
     child.wait().unwrap();
     let mut ended = false;
     for _ in 0..50 {
-        tracer.records.as_mut().unwrap().wait(Duration::from_millis(100), |record| ended |= record == Record::Exit(key));
+        tracer
+            .records
+            .as_mut()
+            .unwrap()
+            .wait(Duration::from_millis(100), |record| ended |= matches!(record, Record::Exit { process, .. } if process == key));
         if ended {
             break;
         }
@@ -111,7 +115,7 @@ fn observed(loader: &mut EbpfLoader<'_>, multi: bool, runs: usize) -> (Maps, Vec
 fn counts(maps: &Maps, pid: u32) -> (Hits, u64) {
     let key = maps.processes_with_hits().into_iter().find(|key| key.tgid == pid).expect("no hits");
     let hits = maps.hits(&key).unwrap();
-    let sited = maps.sites().remove(&key).unwrap_or_default().iter().map(|site| site.hits).sum::<u64>();
+    let sited = maps.sites(|_| true).remove(&key).unwrap_or_default().iter().map(|site| site.hits).sum::<u64>();
     let unsited = hits.unsited.iter().sum::<u64>();
     (hits, sited + unsited)
 }
@@ -150,20 +154,35 @@ fn a_full_map_is_a_counted_loss() {
 }
 
 #[test]
-fn all_sites_are_read_in_few_calls_each_once() {
+fn sites_are_read_and_freed_in_few_calls_each_once() {
     let mut ebpf = EbpfLoader::new().load(OBJECT).unwrap();
     let Some(aya::maps::Map::PerCpuHashMap(data)) = ebpf.map("SITES") else { panic!("SITES is no per-CPU hash map") };
     let descriptor = data.fd().as_fd().try_clone_to_owned().unwrap();
     let mut map = PerCpuHashMap::<_, SiteKey, u64>::try_from(ebpf.take_map("SITES").unwrap()).unwrap();
     let cpus = aya::util::nr_cpus().unwrap();
     let mut expected = BTreeMap::new();
-    assert_eq!(batch::sums(&descriptor, cpus).unwrap(), [], "an empty map");
+    assert_eq!(batch::sums(&descriptor, cpus, |_| true).unwrap(), (vec![], 0), "an empty map");
     for pc in 0..3_000 {
         let key = SiteKey { process: ProcessKey { exec_ns: 7, ..Default::default() }, pc, ..Default::default() };
         map.insert(key, PerCpuValues::try_from(vec![pc; cpus]).unwrap(), 0).unwrap();
         expected.insert(key, pc * cpus as u64);
     }
-    let read = batch::sums(&descriptor, cpus).unwrap();
-    assert_eq!(read.len(), expected.len());
-    assert_eq!(read.into_iter().collect::<BTreeMap<_, _>>(), expected);
+    let read = |wanted: fn(&SiteKey) -> bool| {
+        let (entries, held) = batch::sums(&descriptor, cpus, wanted).unwrap();
+        let found = entries.len();
+        let entries: BTreeMap<SiteKey, u64> = entries.into_iter().collect();
+        assert_eq!(found, entries.len(), "each once");
+        (entries, held)
+    };
+    assert_eq!(read(|_| true), (expected.clone(), 3_000));
+    // Every third, and one that is not there.
+    let absent = SiteKey { pc: 3_000, ..Default::default() };
+    let gone: Vec<SiteKey> = expected.keys().copied().filter(|key| key.pc % 3 == 0).chain([absent]).collect();
+    for _ in 0..2 {
+        batch::remove(&descriptor, &gone).unwrap();
+        expected.retain(|key, _| key.pc % 3 != 0);
+        assert_eq!(read(|_| true), (expected.clone(), 2_000));
+    }
+    expected.retain(|key, _| key.pc % 3 == 1);
+    assert_eq!(read(|key| key.pc % 3 == 1), (expected, 2_000));
 }

@@ -17,9 +17,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
+    build::{Form, NEWEST, build},
     http::{self, Response},
     metrics::{Labels, Scrape},
-    target::{Counts, TOTALS},
+    target::{Counts, TOTALS, Target},
     wait_for, wait_until,
 };
 
@@ -116,6 +117,15 @@ impl Agent {
     /// Where it keeps snapshots.
     pub fn snapshots(&self) -> PathBuf {
         self.directory.path().join("snapshots")
+    }
+
+    /// Keeps its thread of this name from running until the [`Target`] ends.
+    pub fn hold(&self, name: &str) -> Target {
+        let mut threads = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap().map(|entry| entry.unwrap());
+        let found = threads.find(|thread| fs::read_to_string(thread.path().join("comm")).is_ok_and(|comm| comm.trim() == name));
+        let thread = found.expect("a thread of that name").file_name();
+        let holder = build("holder", NEWEST, Form::Plain).unwrap_or_else(|error| panic!("{error}"));
+        Target::spawn(&holder, &[thread.to_str().expect("a number")])
     }
 
     /// What it wrote to stderr up to now.
