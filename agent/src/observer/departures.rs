@@ -157,7 +157,9 @@ impl Observer {
             if let Some(look) = self.looking.get_mut(&key) {
                 look.is_booked = true;
             }
-            if let Some(hits) = hits {
+            if !self.scope.wants_pid(key.tgid) {
+                self.maps.forget(&key, &sites);
+            } else if let Some(hits) = hits {
                 self.book_orphan(key, birth.as_ref(), Reading { hits, sites }, now);
             }
             return;
