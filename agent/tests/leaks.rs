@@ -135,7 +135,8 @@ impl Settings {
         let releases = variable("GOROSCOPE_LEAKS_GO").map_or(all, words);
         let time = Duration::from_secs(number("GOROSCOPE_LEAKS_FOR").unwrap_or(match set.as_deref() {
             None => 20,
-            Some("endless") => 180,
+            // What may only wait is told after 165 s of growth.
+            Some("endless") => 240,
             Some(_) => 45,
         }));
         // Under `run` each has an agent of its own.

@@ -51,12 +51,26 @@ impl Births {
 
 /// Whether beginnings, in order, fill all the time from the first of them up to `end`, and have become not fewer.
 pub(super) fn go_on(births: &[Tick], end: Tick) -> bool {
-    let parts = if births.len() >= FINE_PARTS * PER_FINE_PART { FINE_PARTS } else { PARTS };
-    let counts = counts(births, end, parts);
-    let mean = counts.iter().sum::<f64>() / float(parts);
-    // Half of what is usual, and as many fewer as chance would have it.
-    let least = mean / 2.0 - (mean / 2.0).sqrt();
+    let counts = parts(births, end);
+    let least = least(&counts);
     counts.iter().all(|count| *count > 0.0 && *count >= least) && keep_pace(births, end)
+}
+
+/// Whether they fill the last part of that time.
+pub(super) fn last(births: &[Tick], end: Tick) -> bool {
+    let counts = parts(births, end);
+    counts.last().is_some_and(|last| *last > 0.0 && *last >= least(&counts))
+}
+
+/// What must be in each part: half of what is usual, and as many fewer as chance would have it.
+fn least(counts: &[f64]) -> f64 {
+    let half = counts.iter().sum::<f64>() / float(counts.len()) / 2.0;
+    half - half.sqrt()
+}
+
+/// How many began in each part of the time that is to be filled.
+fn parts(births: &[Tick], end: Tick) -> Vec<f64> {
+    counts(births, end, if births.len() >= FINE_PARTS * PER_FINE_PART { FINE_PARTS } else { PARTS })
 }
 
 /// Whether in the last third of the time from the first beginning up to `end` surely two thirds as many began as in the first.

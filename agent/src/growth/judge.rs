@@ -16,8 +16,8 @@
 //! **They grow**, in a watch that ends: three or more, that blocked in three (live: began in four) or more of six equal parts of the
 //! watch, the youngest in its last third; not where nobody has begun for longer than twice the longest pause between two of them: they
 //! have become as many as they shall be. In an endless watch: see `births`; the time is that from the first of them on, in the whole watch
-//! or in a later part of it, and it is not shorter than [`super::Settings::shortest_ns`]. And where they must be old to be suspected, those
-//! of the same `go` statement that are younger must not have become fewer.
+//! or in a later part of it, and it is not shorter than [`super::Stretches::waiting_ns`]. And where they must be old to be suspected, those
+//! of the same `go` statement that are younger must not have become fewer, nor none.
 
 use std::collections::HashMap;
 
@@ -29,6 +29,7 @@ use super::{
     groups::Group,
     member::Tick,
     sums::{Dead, SiteSums, Sums},
+    tick,
 };
 use crate::model::{Evidence, RuntimeAddress, Suspect};
 
@@ -116,10 +117,9 @@ pub(super) fn strongest(accused: impl IntoIterator<Item = Accused>) -> Vec<Suspe
 }
 
 /// Where the stretches of time begin that are judged, each up to now, the longest first: the whole watch, three quarters of it, its last
-/// half, three quarters of that, and so on, down to the shortest.
-pub(super) fn starts(watch: &Watch, now: Tick) -> Vec<Tick> {
-    let Some(shortest) = watch.settings.shortest_ns else { return vec![0] };
-    let shortest = Tick::try_from(shortest / NS_PER_TICK).unwrap_or(Tick::MAX);
+/// half, three quarters of that, and so on, down to the shortest; there is none in a watch that ends.
+pub(super) fn starts(now: Tick, shortest_ns: Option<u64>) -> Vec<Tick> {
+    let Some(shortest) = shortest_ns.map(tick) else { return vec![0] };
     let halves = std::iter::successors(Some(now), |length| Some(length / 2)).take_while(|length| *length >= shortest.max(1));
     let lengths = halves.flat_map(|length| [length, length - length / 4]).skip(1).filter(|length| *length > shortest);
     // A little more than the shortest: the first beginning in it is not at its start.
@@ -181,7 +181,7 @@ impl<'a> Judgement<'a> {
         if self.watch.reasons.kind(group.reason) == Some(WaitKind::Forever) {
             self.growth(&dead.born, group.site, self.unseen(2).max(self.watch.slack()), STUCK_PARTS)?;
         }
-        if self.watch.settings.shortest_ns.is_some() && self.dead_rest(&dead.born) {
+        if self.watch.settings.stretches.is_some() && self.dead_rest(&dead.born) {
             return None;
         }
         let growth = Growth { oldest: dead.oldest.unwrap_or_default(), start: 0 };
@@ -214,7 +214,7 @@ impl<'a> Judgement<'a> {
 
     /// How those grow who began, or blocked, at these times, of a `go` statement; younger ones than `threshold` cannot be among them.
     fn growth(&self, births: &Births, site: u16, threshold: Tick, parts: usize) -> Option<Growth> {
-        let Some(shortest) = self.watch.settings.shortest_ns else {
+        let Some(shortest_ns) = self.watch.settings.stretches.map(|stretches| stretches.waiting_ns) else {
             let mut spread = Spread::default();
             births.all().iter().for_each(|at| spread.add(*at, 0, self.now));
             let grows = spread.grows(parts) && !self.rests(site);
@@ -225,12 +225,12 @@ impl<'a> Judgement<'a> {
             let births = births.since(start);
             let oldest = births.first().copied()?;
             let length = self.now.saturating_sub(oldest);
-            let long = u64::from(length) * NS_PER_TICK >= shortest && judged.saturating_sub(oldest) >= length / 2;
+            let long = length >= tick(shortest_ns) && judged.saturating_sub(oldest) >= length / 2;
             // Since then they all may have begun to end: whether they go on to begin shows in those who are younger.
-            (long && births::go_on(births, judged) && births::keep_pace(born.since(oldest), self.now))
-                .then_some(Growth { oldest, start: oldest })
+            let younger = || births::keep_pace(born.since(oldest), self.now) && births::last(born.since(oldest), self.now);
+            (long && births::go_on(births, judged) && younger()).then_some(Growth { oldest, start: oldest })
         };
-        starts(self.watch, self.now).into_iter().find_map(goes_on)
+        starts(self.now, Some(shortest_ns)).into_iter().find_map(goes_on)
     }
 
     /// Nobody has begun at this `go` statement for longer than it ever paused.

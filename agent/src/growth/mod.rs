@@ -10,6 +10,7 @@
 mod births;
 mod connections;
 mod ends;
+mod gap;
 mod groups;
 mod judge;
 mod member;
@@ -27,6 +28,7 @@ use goroscope_gobin::WaitKind;
 use self::{
     connections::Connections,
     ends::Ends,
+    gap::Gap,
     groups::Groups,
     judge::Judgement,
     member::{Member, RUNS, Reasons, Tick},
@@ -52,14 +54,23 @@ pub struct Settings {
     pub members: usize,
     /// Stacks that are asked for in one census.
     pub stacks: usize,
-    /// The shortest stretch of time, up to now, that is judged for itself, ns: a leak that began late in a long watch shows in one.
+    /// The shortest stretches of time, up to now, that are judged for themselves: a leak that began late in a long watch shows in one.
     /// `None`: the watch is judged as a whole.
-    pub shortest_ns: Option<u64>,
+    pub stretches: Option<Stretches>,
+}
+
+/// For how long something must have grown, at least, in a watch without end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretches {
+    /// Of what was lost, ns.
+    pub lost_ns: u64,
+    /// Of what may only wait, ns: longer than a server and its clients need to be all there.
+    pub waiting_ns: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { members: 900_000, stacks: 16_000, shortest_ns: None }
+        Self { members: 900_000, stacks: 16_000, stretches: None }
     }
 }
 
@@ -82,7 +93,7 @@ pub struct Watch {
     censuses: u64,
     /// When the last three censuses were, the latest first.
     ticks: [Tick; 3],
-    longest_gap: Tick,
+    gap: Gap,
     /// The highest goid up to the census before.
     highest: u64,
     highest_now: u64,
@@ -112,7 +123,7 @@ impl Watch {
             sampling: 0,
             censuses: 0,
             ticks: [0; 3],
-            longest_gap: 0,
+            gap: Gap::default(),
             highest: 0,
             highest_now: 0,
             stacks_asked: 0,
@@ -127,7 +138,7 @@ impl Watch {
         let now = self.tick(now_ns);
         let [last, before, _] = self.ticks;
         if self.censuses > 0 {
-            self.longest_gap = self.longest_gap.max(now.saturating_sub(last));
+            self.gap.add(now.saturating_sub(last), now);
         }
         self.ticks = [now, last, before];
         self.censuses += 1;
@@ -295,7 +306,7 @@ impl Watch {
         let mut standing = std::mem::take(&mut self.standing);
         let mut said = standing.look(&Judgement::new(self, self.tick(now_ns)));
         let tickers = self.ticker_suspects(now_ns);
-        said.tickers = standing.look_at_tickers(tickers, &self.tickers, self.proofs.len(), self.since_start(now_ns));
+        said.tickers = standing.look_at_tickers(tickers, &self.tickers, self.proofs.len(), (now_ns, self.since_start(now_ns)));
         self.standing = standing;
         said
     }
@@ -311,7 +322,7 @@ impl Watch {
     pub fn ticker_suspects(&self, now_ns: u64) -> Vec<TickerSuspect> {
         let now = self.tick(now_ns);
         let mut suspects: Vec<TickerSuspect> = Vec::new();
-        for start in judge::starts(self, now) {
+        for start in judge::starts(now, self.settings.stretches.map(|stretches| stretches.lost_ns)) {
             let found = self.tickers.judge(start, now, &self.proofs);
             suspects
                 .extend(found.into_iter().filter(|new| suspects.iter().all(|known| known.period_ns != new.period_ns)).collect::<Vec<_>>());
@@ -384,7 +395,8 @@ impl Watch {
 
     /// What a wait or a life may have been longer than it was seen to be: two periods, and a second at least.
     fn slack(&self) -> Tick {
-        self.longest_gap.saturating_mul(2).max(TICKS_PER_SECOND)
+        let [now, ..] = self.ticks;
+        self.gap.at(now).saturating_mul(2).max(TICKS_PER_SECOND)
     }
 
     /// Older than this is older than twice what was seen to end.

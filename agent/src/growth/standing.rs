@@ -4,19 +4,20 @@
 //! What was borne out once stands for as long as its goroutines stay, whether they become more or not, until the evidence against them
 //! is gone. That is also so when they have become no more for much longer than they had grown: then it was a step and no leak.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     NS_PER_TICK,
     births::Births,
     judge::{Accused, Charge, Judgement, strongest},
     member::Tick,
+    tick,
     tickers::Tickers,
 };
 use crate::model::{Suspect, TickerSuspect};
 
 /// What stands falls when it has rested for so many times as long as it grew: what grows on working days rests over the weekend. That is
-/// for what is proven; of the rest as many times as it grew longer than the shortest stretch that is judged, up to this: all clients that
+/// for what is proven; of the rest as many times as it grew longer than the shortest stretch of it that is judged, up to this: all clients that
 /// come back, in two waves or more, grow for little longer, and must not be believed for as long as a leak of hours.
 const REST: Tick = 10;
 
@@ -118,10 +119,12 @@ impl Standing {
         fresh: Vec<TickerSuspect>,
         tickers: &Tickers,
         proofs: usize,
-        watched_ns: u64,
+        (now_ns, watched_ns): (u64, u64),
     ) -> Vec<TickerSuspect> {
         self.tickers.retain(|period_ns, known| {
             (known.count, known.watched_ns) = (tickers.forgotten(*period_ns, proofs), watched_ns);
+            let seconds = Duration::from_nanos(now_ns.saturating_sub(known.since_ns).max(NS_PER_TICK)).as_secs_f64();
+            known.slope = u32::try_from(known.count).map_or(f64::MAX, f64::from) / seconds;
             known.count > 0
         });
         self.tickers.extend(fresh.into_iter().map(|suspect| (suspect.period_ns, suspect)));
@@ -190,7 +193,7 @@ impl<'a> Judgement<'a> {
 
     /// For how many times as long as they grew those stand who are not proven.
     fn belief(&self, born: &Births) -> Tick {
-        let shortest = self.watch.settings.shortest_ns.and_then(|ns| Tick::try_from(ns / NS_PER_TICK).ok()).unwrap_or(Tick::MAX);
+        let shortest = self.watch.settings.stretches.map_or(Tick::MAX, |stretches| tick(stretches.waiting_ns));
         (grew(born) / shortest.max(1)).clamp(1, REST)
     }
 

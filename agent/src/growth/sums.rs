@@ -107,7 +107,7 @@ impl<'a> Sums<'a> {
             sums.all += 1;
             sums.timed += u32::from(!member.at_start() && (member.ends_at() != 0 || member.waits_for_peers()));
             if stuck {
-                sums.stuck.add(if watch.settings.shortest_ns.is_some() { member.born } else { member.since });
+                sums.stuck.add(if watch.settings.stretches.is_some() { member.born } else { member.since });
             }
             sums.dead.add(member, watch.proofs.len());
         }

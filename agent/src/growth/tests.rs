@@ -6,7 +6,7 @@ mod endless;
 mod simulation;
 
 use self::simulation::{FOREVER, IO, Life, RECEIVE, SELECT, SLEEP, Stretch, watch};
-use super::{Settings, Watch};
+use super::{Settings, Stretches, TICKS_PER_SECOND, Watch};
 use crate::model::{Evidence, Proof, RuntimeAddress, Suspect, Ticker};
 
 const SITE: u64 = 0x1000;
@@ -121,7 +121,7 @@ fn a_slow_leak_under_load_by_day_and_night() {
 fn a_leak_that_begins_late_shows_in_a_part_of_the_watch() {
     let lives: Vec<Life> = every(5.0, 3000.0, 3600.0).map(stuck).collect();
     assert_eq!(watch(&lives, &[], 3600.0, 5.0, Settings::default()), []);
-    let settings = Settings { shortest_ns: Some(300_000_000_000), ..Settings::default() };
+    let settings = Settings { stretches: Some(Stretches { lost_ns: 300_000_000_000, waiting_ns: 300_000_000_000 }), ..Settings::default() };
     assert_eq!(watch(&lives, &[], 3600.0, 5.0, settings).len(), 1);
 }
 
@@ -210,6 +210,23 @@ fn a_timer_that_serves_nobody() {
     check("another timer will end it", ends, 45.0, &[]);
     let full = (0..100_u32).map(|index| rearmed(u64::from(index % 5), 1.0 + f64::from(index) * 0.01));
     check("nobody has come to wait since", full, 45.0, &[]);
+}
+
+#[test]
+fn a_machine_that_stood_still_is_watched_well_again() {
+    // Nobody looked for an hour, then each ten seconds.
+    let (hour, settings) = (3600, Settings { stretches: Some(simulation::STRETCHES), ..Settings::default() });
+    let slack = |after: u64| {
+        let mut watch = Watch::new(0, settings);
+        for second in [0, hour].into_iter().chain((hour..hour + after).step_by(10)) {
+            watch.begin_census(second * 1_000_000_000);
+            watch.end_census();
+        }
+        watch.slack() / TICKS_PER_SECOND
+    };
+    assert_eq!(slack(10), 2 * 3600);
+    assert!((3550..3650).contains(&slack(32 * hour)), "half is forgotten: {}", slack(32 * hour));
+    assert_eq!(slack(65 * hour), 20, "what is usual is not");
 }
 
 #[test]

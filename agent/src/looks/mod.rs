@@ -16,7 +16,7 @@ pub use self::{
     deadline::{Deadline, Endless, clock},
     subject::Subject,
 };
-pub use crate::growth::{Innocence, Settings};
+pub use crate::growth::{Innocence, Settings, Stretches};
 use crate::{
     discovery::{Life, ProcRoot, Sockets},
     goruntime::{ProcessMemory, Runtime, RuntimeError},

@@ -1,11 +1,15 @@
 //! Simulated histories in a watch without end: when something is said of them, and when no more.
 
 use super::{
+    super::{Settings, Watch},
     FOREVER, Life, PLACE, SELECT, SITE, Stretch, dead_after, every, looping,
-    simulation::{NIL, RECEIVE, chance, endless},
+    simulation::{NIL, RECEIVE, STRETCHES, chance, endless},
     stuck,
 };
-use crate::{growth::Innocence, model::Evidence};
+use crate::{
+    growth::{Innocence, Said},
+    model::{Evidence, Proof, RuntimeAddress, Ticker},
+};
 
 const HOUR: f64 = 3600.0;
 
@@ -63,19 +67,44 @@ fn retries(count: u32, up: f64) -> impl Iterator<Item = f64> + Clone {
     })
 }
 
+/// Who may only wait is told after so many seconds of growth at least.
+const WAITING: f64 = 165.0;
+
 #[test]
-fn a_fast_leak_is_found_within_a_minute_of_its_start() {
-    for (rate, name) in [(1.0, "1/s"), (8.0, "8/s")] {
-        for start in [0.5, 100.0, 400.0] {
-            let births = || every(1.0 / rate, start, start + 61.0);
-            check_found(&format!("stuck, {name}, from {start} s on"), births().map(stuck), Evidence::Stuck, start + 30.0, start + 60.5);
-            check_found(&format!("live, {name}, from {start} s on"), births().map(live), Evidence::Live, start + 30.0, start + 60.5);
-        }
-    }
+fn a_fast_leak_is_found_soon() {
     check_found("dead", every(1.0, 0.5, 20.0).map(|at| dead_after(at, 0.0)), Evidence::Proven, 1.0, 20.0);
-    check_found("a nil channel", every(0.5, 0.5, 62.0).map(nil), Evidence::Proven, 30.0, 62.0);
-    let unruly = || (0..300).map(|index| 0.5 + f64::from(index) * 0.4 + chance(index) * 3.0);
-    check_found("by chance, 2.5/s", unruly().map(stuck), Evidence::Stuck, 30.0, 70.0);
+    check_found("dead, late", every(1.0, 400.5, 460.0).map(|at| dead_after(at, 0.0)), Evidence::Proven, 400.0, 460.0);
+    let kinds = [
+        ("stuck", stuck as fn(f64) -> Life, Evidence::Stuck),
+        ("live", live, Evidence::Live),
+        ("waits for nothing", nil, Evidence::Proven),
+    ];
+    for (name, make, evidence) in kinds {
+        for start in [0.5, 100.0, 400.0] {
+            let (from, to) = (start + WAITING - 1.0, start + WAITING + 5.0);
+            check_found(&format!("{name}, 1/s, from {start} s on"), every(1.0, start, to).map(make), evidence, from, to);
+        }
+        let from = WAITING - 1.0;
+        check_found(&format!("{name}, 8/s"), every(0.125, 0.5, 175.0).map(make), evidence, from, 172.0);
+        check_found(
+            &format!("{name}, more and more"),
+            (0..400).map(|index| 20.0 * f64::from(index).sqrt()).map(make),
+            evidence,
+            from,
+            400.0,
+        );
+        let unruly = || (0..600).map(|index| 0.5 + f64::from(index) * 0.4 + chance(index) * 3.0);
+        check_found(&format!("{name}, by chance"), unruly().map(make), evidence, from, 180.0);
+    }
+}
+
+#[test]
+fn a_leak_in_bursts_is_found_when_there_were_enough_of_them() {
+    // Ten at once, once a minute, as a job does it that runs by the clock.
+    let bursts = || every(60.0, 5.0, 1200.0).flat_map(|at| (0..10).map(move |index| at + f64::from(index) * 0.1));
+    for (make, evidence) in [(stuck as fn(f64) -> Life, Evidence::Stuck), (live, Evidence::Live)] {
+        check_found("ten a minute", bursts().map(make), evidence, WAITING, 900.0);
+    }
 }
 
 #[test]
@@ -108,6 +137,45 @@ fn a_server_that_warms_up_is_innocent() {
 }
 
 #[test]
+fn what_warms_up_is_innocent_however_it_does() {
+    let ramp = |seconds: f64, count: u32| (0..count).map(move |index| 0.5 + f64::from(index) / f64::from(count) * seconds);
+    let approach = |seconds: f64, count: u32| (0..count).map(move |index| 0.5 - seconds * (1.0 - f64::from(index) / f64::from(count)).ln());
+    // Waves at any time of two and a half minutes, each some seconds wide.
+    let waves = |number: u32, waves: u32| {
+        (0..waves * 25).map(move |index| {
+            let wave = number * 8 + index % waves;
+            chance(wave) * 140.0 + chance(1000 + index) * (1.0 + 9.0 * chance(2000 + wave))
+        })
+    };
+    for make in [stuck as fn(f64) -> Life, live, nil] {
+        for seconds in [60.0, 100.0, 150.0] {
+            for count in [20, 300] {
+                check_innocent(&format!("{count} in {seconds} s"), ramp(seconds, count).map(make), 300.0);
+            }
+        }
+        for seconds in [20.0, 60.0, 200.0] {
+            check_innocent(&format!("fewer and fewer, {seconds} s"), approach(seconds, 150).map(make), 600.0);
+        }
+    }
+    for number in 0..12 {
+        check_innocent(&format!("waves {number}"), waves(number, 2 + number % 4).map(live), 350.0);
+    }
+}
+
+#[test]
+fn what_grows_for_longer_than_a_warm_up_is_said_and_falls_when_it_rests() {
+    // Five minutes cannot be told from a leak while they last.
+    for (make, evidence) in [(stuck as fn(f64) -> Life, Evidence::Stuck), (live, Evidence::Live)] {
+        let events = history(&every(1.0, 0.5, 300.0).map(make).collect::<Vec<_>>(), 700.0, 1.0);
+        let expected = |at: f64, rest: f64| (WAITING..172.0).contains(&at) && (600.0..612.0).contains(&rest);
+        assert!(
+            matches!(events[..], [(at, Ok(found)), (rest, Err(Innocence::Rests))] if found == evidence && expected(at, rest)),
+            "{events:?}"
+        );
+    }
+}
+
+#[test]
 fn the_slow_leak_of_working_days() {
     // Ten an hour between eight and twenty, one each three hours at night; a week, from midnight on.
     let by_day = |at: &f64| (8.0..20.0).contains(&(at / HOUR % 24.0));
@@ -126,17 +194,17 @@ fn the_slow_leak_of_working_days() {
 
 #[test]
 fn what_was_said_stands_until_the_goroutines_are_gone() {
-    // One a second for three minutes, then none; all end in second 400.
-    let lives: Vec<Life> = every(1.0, 0.5, 180.0).map(until(400.0)).collect();
+    // One a second for four minutes, then none; all end in second 400.
+    let lives: Vec<Life> = every(1.0, 0.5, 240.0).map(until(400.0)).collect();
     let events = history(&lives, 500.0, 1.0);
     assert!(matches!(events[..], [(_, Ok(Evidence::Stuck)), (at, Err(Innocence::Gone))] if at > 399.0 && at < 405.0), "{events:?}");
     let said = endless(&lives, 390.0, 1.0);
     let last = &said.last().unwrap().1.suspects;
-    assert!(last.len() == 1 && last[0].count == 180, "and is brought up to date: {last:?}");
-    let halves: Vec<Life> = every(1.0, 0.5, 120.0).map(|born| until(if born < 60.0 { 200.0 } else { 10_000.0 })(born)).collect();
-    let events = history(&halves, 300.0, 1.0);
+    assert!(last.len() == 1 && last[0].count == 240, "and is brought up to date: {last:?}");
+    let halves: Vec<Life> = every(1.0, 0.5, 240.0).map(|born| until(if born < 60.0 { 260.0 } else { 10_000.0 })(born)).collect();
+    let events = history(&halves, 350.0, 1.0);
     assert!(
-        matches!(events[..], [(_, Ok(_)), (at, Err(Innocence::OthersEnd))] if at > 199.0),
+        matches!(events[..], [(_, Ok(_)), (at, Err(Innocence::OthersEnd))] if at > 259.0),
         "half of them end, so may the others: {events:?}"
     );
 }
@@ -145,13 +213,13 @@ fn what_was_said_stands_until_the_goroutines_are_gone() {
 fn what_has_come_to_rest_does_not_stand_for_ever() {
     // What grew for little longer than the shortest stretch is believed for little longer.
     // Who is dead is stuck, too: the last charge counts.
-    let until_rest = [(stuck as fn(f64) -> Life, 190.0..330.0), (live, 190.0..330.0), (|at| dead_after(at, 0.0), 1050.0..1170.0)];
+    let until_rest = [(stuck as fn(f64) -> Life, 390.0..420.0), (live, 390.0..420.0), (|at| dead_after(at, 0.0), 2150.0..2180.0)];
     for (make, expected) in until_rest {
-        let lives: Vec<Life> = every(0.5, 0.5, 100.0).map(make).collect();
-        let events = history(&lives, 1200.0, 5.0);
-        let rest = events.iter().rfind(|(_, event)| *event == Err(Innocence::Rests));
-        assert!(rest.is_some_and(|(at, _)| expected.contains(at)), "{events:?}");
-        let said = endless(&lives, 1200.0, 5.0);
+        let lives: Vec<Life> = every(1.0, 0.5, 200.0).map(make).collect();
+        let said = endless(&lives, expected.end + 20.0, 5.0);
+        let rests = |said: &Said| said.cleared.iter().any(|(_, innocence)| *innocence == Innocence::Rests);
+        let rest = said.iter().rfind(|(_, said)| rests(said)).map(|(at, _)| *at);
+        assert!(rest.is_some_and(|at| expected.contains(&at)), "{rest:?}");
         assert!(said.last().unwrap().1.suspects.is_empty());
     }
 }
@@ -164,4 +232,39 @@ fn evidence_of_innocence_clears_at_once() {
     };
     let events = history(&every(1.0, 0.5, 250.0).map(reachable).collect::<Vec<_>>(), 305.0, 1.0);
     assert!(events.iter().any(|(at, event)| event.is_err() && *at < 303.0), "{events:?}");
+}
+
+/// Tickers of one period, each with its second of birth and when it is stopped, forgotten from the start: what is said of them after each
+/// of so many proofs, three seconds apart, as the second, the count and how many more in a hundred seconds.
+fn tickers(tickers: &[(f64, f64)], seconds: u32) -> Vec<(u32, u64, u64)> {
+    let mut watch = Watch::new(0, Settings { stretches: Some(STRETCHES), ..Settings::default() });
+    let mut said = Vec::new();
+    for second in (0..=seconds).step_by(3) {
+        let (now, ns) = (f64::from(second), u64::from(second) * 1_000_000_000);
+        let there = (0_u64..).zip(tickers).filter(|(_, (born, stopped))| (*born..*stopped).contains(&now));
+        let ticker = |index| Ticker { channel: RuntimeAddress(0x1000 + index * 96), period_ns: 1_000_000_000, unreachable: true };
+        watch.proof(&Proof { began_ns: ns, ended_ns: ns, tickers: there.map(|(index, _)| ticker(index)).collect(), ..Proof::default() });
+        let found = watch.look(ns).tickers;
+        assert!(found.len() <= 1, "{found:?}");
+        said.extend(found.iter().map(|suspect| (second, suspect.count, (suspect.slope * 100.0).round() as u64)));
+    }
+    said
+}
+
+#[test]
+fn tickers_that_are_forgotten_stand_until_they_are_stopped() {
+    // One each two seconds for a minute, then none; half are stopped in second 300, the others in second 400.
+    let stopped = |index: usize| if index.is_multiple_of(2) { 300.0 } else { 400.0 };
+    let all: Vec<(f64, f64)> = every(2.0, 0.5, 60.0).enumerate().map(|(index, at)| (at, stopped(index))).collect();
+    let said = tickers(&all, 450);
+    let at = |second: u32| said.iter().find(|(at, ..)| *at == second).map(|(_, count, slope)| (*count, *slope));
+    assert!(said.first().is_some_and(|(second, ..)| *second <= 30), "{said:?}");
+    assert_eq!(at(60), Some((29, 48)), "of the last two nothing is known yet");
+    assert_eq!(at(90).map(|(count, _)| count), Some(30));
+    assert_eq!(at(297), Some((30, 10)), "they stand though they have become no more, and the slope is that of all the time");
+    assert_eq!(at(303).map(|(count, _)| count), Some(15), "and fewer when some are gone");
+    assert_eq!(at(402), None, "until all are gone");
+    let again: Vec<(f64, f64)> = all.iter().copied().chain(every(2.0, 500.5, 560.0).map(|at| (at, FOREVER))).collect();
+    let said = tickers(&again, 600);
+    assert!(said.iter().any(|(second, count, _)| (500..530).contains(second) && *count >= 3), "they are said anew: {said:?}");
 }
