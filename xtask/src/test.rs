@@ -88,11 +88,9 @@ pub(crate) fn run(args: &Args, yes: bool) -> Result<()> {
     if *cluster {
         return crate::cluster::test::everything(filter.as_deref(), *no_build, yes);
     }
-    let mut needs = vec![Need::Build, Need::Go, Need::Test];
-    needs.extend(matrix.map(|_| Need::Matrix));
-    needs.extend(real.then_some(Need::Real));
-    needs.extend(leaks.map(|_| Need::Matrix));
-    needs.extend(soundness.map(|_| Need::Matrix));
+    let is_long = matrix.is_some() || *real || leaks.is_some() || soundness.is_some();
+    let mut needs = vec![Need::Build, Need::Go, if is_long { Need::Matrix } else { Need::Test }];
+    needs.extend((*real || *leaks == Some(detection::Set::Servers)).then_some(Need::Real));
     setup::ensure(yes, &needs)?;
     build::kernel_side(std::env::consts::ARCH)?;
     if let Some(matrix) = matrix {
@@ -110,7 +108,7 @@ pub(crate) fn run(args: &Args, yes: bool) -> Result<()> {
     if let Some(set) = leaks {
         detection::run(*set, filter.as_deref())?;
     }
-    if matrix.is_some() || *real || leaks.is_some() || soundness.is_some() {
+    if is_long {
         return Ok(());
     }
     let tally = workspace(filter.as_deref())?;
