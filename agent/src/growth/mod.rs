@@ -16,6 +16,7 @@ mod judge;
 mod member;
 mod queues;
 mod schedule;
+mod settings;
 mod standing;
 mod sums;
 mod tickers;
@@ -37,6 +38,7 @@ use self::{
 };
 pub use self::{
     schedule::census_period,
+    settings::{Settings, Stretches},
     standing::{Innocence, Said},
     trend::MemoryTrend,
 };
@@ -46,33 +48,6 @@ const NS_PER_TICK: u64 = 10_000_000;
 const TICKS_PER_SECOND: Tick = 100;
 /// So many more timers than before are looked at.
 const TIMERS: u64 = 3;
-
-/// What a watch may cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Goroutines that are followed at most, 40 bytes each.
-    pub members: usize,
-    /// Stacks that are asked for in one census.
-    pub stacks: usize,
-    /// The shortest stretches of time, up to now, that are judged for themselves: a leak that began late in a long watch shows in one.
-    /// `None`: the watch is judged as a whole.
-    pub stretches: Option<Stretches>,
-}
-
-/// For how long something must have grown, at least, in a watch without end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stretches {
-    /// Of what was lost, ns.
-    pub lost_ns: u64,
-    /// Of what may only wait, ns: longer than a server and its clients need to be all there.
-    pub waiting_ns: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { members: 900_000, stacks: 16_000, stretches: None }
-    }
-}
 
 /// What is known of the goroutines of one process since somebody watches.
 #[derive(Debug)]

@@ -1,0 +1,29 @@
+//! What a watch may cost, and for how long something must have grown. Input: whoever watches. Output nouns: [`Settings`], [`Stretches`]. Must
+//! not know rules.
+
+/// What a watch may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Goroutines that are followed at most, 40 bytes each.
+    pub members: usize,
+    /// Stacks that are asked for in one census.
+    pub stacks: usize,
+    /// The shortest stretches of time, up to now, that are judged for themselves: a leak that began late in a long watch shows in one.
+    /// `None`: the watch is judged as a whole.
+    pub stretches: Option<Stretches>,
+}
+
+/// For how long something must have grown, at least, in a watch without end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretches {
+    /// Of what was lost, ns.
+    pub lost_ns: u64,
+    /// Of what may only wait, ns: longer than a server and its clients need to be all there.
+    pub waiting_ns: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { members: 900_000, stacks: 16_000, stretches: None }
+    }
+}
