@@ -10,33 +10,87 @@ const CONNECTIONS: usize = 64 << 10;
 
 #[derive(Debug, Default)]
 pub(super) struct Connections {
-    open: HashMap<u64, Tick>,
+    /// Those that are open, and those that were until a moment ago.
+    known: HashMap<u64, Opened>,
     /// When they were looked at first: who was open then has no known beginning.
     first_look: Option<Tick>,
+    last_look: Tick,
+}
+
+/// When a connection was opened: where looks cost much they are far apart.
+#[derive(Clone, Copy, Debug)]
+struct Opened {
+    /// At the look before it was not there.
+    after: Tick,
+    seen: Tick,
+    /// When it was there no more.
+    closed: Option<Tick>,
 }
 
 impl Connections {
-    /// These are open now. Who is not among them has been closed.
-    pub(super) fn are(&mut self, now: Tick, inodes: &[u64]) {
+    /// These are open now. Who is not among them has been closed; its goroutines may need until `slack` after that to end.
+    pub(super) fn are(&mut self, now: Tick, inodes: &[u64], slack: Tick) {
         self.first_look.get_or_insert(now);
-        let before = std::mem::take(&mut self.open);
-        self.open = inodes.iter().take(CONNECTIONS).map(|inode| (*inode, before.get(inode).copied().unwrap_or(now))).collect();
+        let before = std::mem::take(&mut self.known);
+        let fresh = Opened { after: self.last_look, seen: now, closed: None };
+        let was_open = |inode: &u64| before.get(inode).copied().filter(|opened| opened.closed.is_none());
+        self.known = inodes.iter().take(CONNECTIONS).map(|inode| (*inode, was_open(inode).unwrap_or(fresh))).collect();
+        for (inode, opened) in before {
+            let closed = opened.closed.unwrap_or(now);
+            if now.saturating_sub(closed) <= slack && self.known.len() < CONNECTIONS {
+                self.known.entry(inode).or_insert(Opened { closed: Some(closed), ..opened });
+            }
+        }
+        self.last_look = now;
     }
 
-    /// Whether goroutines that began at these times came along with connections that are still open: half to twice as many, and four
-    /// fifths of the goroutines within `slack` of one.
+    /// Whether goroutines that began at these times came along with connections that are still open, or were until a moment ago: half to
+    /// twice as many, and four fifths of the goroutines within `slack` of one.
     pub(super) fn explain(&self, births: &[Tick], slack: Tick) -> bool {
         let Some(first) = self.first_look else { return false };
-        let mut opened: Vec<Tick> = self.open.values().copied().filter(|tick| *tick > first).collect();
+        let mut opened: Vec<Opened> = self.known.values().copied().filter(|opened| opened.seen > first).collect();
         let (goroutines, connections) = (births.len(), opened.len());
-        if goroutines == 0 || connections * 2 < goroutines || connections > goroutines * 2 {
+        let open = opened.iter().filter(|opened| opened.closed.is_none()).count();
+        if goroutines == 0 || connections * 2 < goroutines || open > goroutines * 2 {
             return false;
         }
-        opened.sort_unstable();
+        opened.sort_unstable_by_key(|opened| opened.seen);
         let near = |birth: &&Tick| {
-            let next = opened.partition_point(|tick| *tick < birth.saturating_sub(slack));
-            opened.get(next).is_some_and(|tick| *tick <= birth.saturating_add(slack))
+            let next = opened.partition_point(|opened| opened.seen < birth.saturating_sub(slack));
+            opened.get(next).is_some_and(|opened| opened.after <= birth.saturating_add(slack))
         };
         births.iter().filter(near).count() * 5 >= goroutines * 4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One connection each second from second 2 on, looked at each `period` seconds: whether goroutines that begin along with them, and
+    /// others that begin so many seconds later, are explained after a minute; `closed`: all are closed then.
+    fn check(period: usize, late: Tick, closed: Tick, expected: bool) {
+        let mut connections = Connections::default();
+        for second in (0..=if closed == 0 { 60 } else { 58 }).step_by(period) {
+            let open: Vec<u64> = (2..=second).collect();
+            connections.are(Tick::try_from(second).unwrap() * 100, &open, 100);
+        }
+        for ago in (0..closed).rev() {
+            connections.are(6000 - ago, &[], 100);
+        }
+        let births: Vec<Tick> = (2..50).map(|second| (second + late) * 100).collect();
+        assert_eq!(connections.explain(&births, 100), expected, "each {period} s, {late} s late, closed for {closed}");
+    }
+
+    #[test]
+    fn who_came_along() {
+        check(1, 0, 0, true);
+        check(6, 0, 0, true);
+        check(15, 0, 0, true);
+        check(1, 30, 0, false);
+        check(6, 30, 0, false);
+        check(1, 0, 50, true);
+        check(1, 0, 150, false);
+        assert!(!Connections::default().explain(&[100], 100), "nobody looked");
     }
 }

@@ -217,7 +217,8 @@ impl Watch {
     /// The connections that others made, by inode, that are open now and whose other end is not the process itself.
     pub fn connections(&mut self, now_ns: u64, inodes: &[u64]) {
         let now = self.tick(now_ns);
-        self.connections.are(now, inodes);
+        let slack = self.slack();
+        self.connections.are(now, inodes, slack);
     }
 
     /// One more proof.

@@ -16,6 +16,9 @@ import (
 	"time"
 )
 
+// The other process ends with it: must not be collected.
+var input io.Closer
+
 func serve() {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -46,7 +49,7 @@ func main() {
 		return
 	}
 	server := exec.Command(os.Args[0], "serve")
-	_, _ = server.StdinPipe()
+	input, _ = server.StdinPipe()
 	output, _ := server.StdoutPipe()
 	if err := server.Start(); err != nil {
 		panic(err)

@@ -12,6 +12,9 @@ import (
 	"time"
 )
 
+// The other process ends with it: must not be collected.
+var input io.Closer
+
 const address = "hub.sock"
 
 func clients() {
@@ -97,7 +100,7 @@ func main() {
 		}
 	}()
 	load := exec.Command(os.Args[0], "clients")
-	_, _ = load.StdinPipe()
+	input, _ = load.StdinPipe()
 	if err := load.Start(); err != nil {
 		panic(err)
 	}

@@ -13,6 +13,9 @@ import (
 	"time"
 )
 
+// The other process ends with it: must not be collected.
+var input io.Closer
+
 func clients(address string) {
 	var conns []net.Conn
 	go func() {
@@ -90,7 +93,7 @@ func main() {
 		}
 	}()
 	load := exec.Command(os.Args[0], "clients", listener.Addr().String())
-	_, _ = load.StdinPipe()
+	input, _ = load.StdinPipe()
 	if err := load.Start(); err != nil {
 		panic(err)
 	}

@@ -22,6 +22,9 @@ import (
 	"time"
 )
 
+// The other process ends with it: must not be collected.
+var input io.Closer
+
 func certificate() tls.Certificate {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -60,7 +63,7 @@ func serve(address string) {
 
 func server(address string) *exec.Cmd {
 	command := exec.Command(os.Args[0], "serve", address)
-	_, _ = command.StdinPipe()
+	input, _ = command.StdinPipe()
 	if err := command.Start(); err != nil {
 		panic(err)
 	}

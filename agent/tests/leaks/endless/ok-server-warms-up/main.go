@@ -24,6 +24,9 @@ import (
 	"time"
 )
 
+// The other process ends with it: must not be collected.
+var input io.Closer
+
 func certificate() tls.Certificate {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -146,7 +149,7 @@ func main() {
 	server := &http.Server{Handler: http.HandlerFunc(c.serve), TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate()}}}
 	go func() { panic(server.ServeTLS(listener, "", "")) }()
 	load := exec.Command(os.Args[0], "clients", listener.Addr().String())
-	_, _ = load.StdinPipe()
+	input, _ = load.StdinPipe()
 	if err := load.Start(); err != nil {
 		panic(err)
 	}

@@ -14,6 +14,9 @@ import (
 	"time"
 )
 
+// The other process ends with it: must not be collected.
+var input io.Closer
+
 func database() {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -97,7 +100,7 @@ func main() {
 		return
 	}
 	server := exec.Command(os.Args[0], "database")
-	_, _ = server.StdinPipe()
+	input, _ = server.StdinPipe()
 	output, _ := server.StdoutPipe()
 	if err := server.Start(); err != nil {
 		panic(err)

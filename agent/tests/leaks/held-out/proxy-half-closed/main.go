@@ -12,6 +12,9 @@ import (
 	"time"
 )
 
+// The other process ends with it: must not be collected.
+var input io.Closer
+
 func clients(address string) {
 	go func() {
 		for {
@@ -91,7 +94,7 @@ func main() {
 		}
 	}()
 	load := exec.Command(os.Args[0], "clients", front.Addr().String())
-	_, _ = load.StdinPipe()
+	input, _ = load.StdinPipe()
 	if err := load.Start(); err != nil {
 		panic(err)
 	}
