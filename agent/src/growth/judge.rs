@@ -248,7 +248,7 @@ impl<'a> Judgement<'a> {
             wait: watch.reasons.get(group.reason),
             evidence: charge.evidence(),
             count: self.estimate(count),
-            slope: self.slope(born, growth.start),
+            slope: self.slope(charge, born, growth.start),
             since_ns: watch.started_ns.saturating_add(u64::from(growth.oldest) * NS_PER_TICK),
             watched_ns: self.watched_ns(),
             one_in: watch.one_in(),
@@ -261,11 +261,18 @@ impl<'a> Judgement<'a> {
         u64::from(count).saturating_mul(self.watch.one_in())
     }
 
-    /// How many more these have become in a second since `start`.
-    pub(super) fn slope(&self, born: &Births, start: Tick) -> f64 {
-        let seconds = f64::from(self.now.saturating_sub(start).max(1)) / f64::from(super::TICKS_PER_SECOND);
-        let count = u32::try_from(born.since(start).len()).unwrap_or(u32::MAX);
-        f64::from(count) * f64::from(1_u32 << self.watch.sampling.min(31)) / seconds
+    /// How many more these have become in a second since `start`. Of who is proven, from the first of them to the last who can be: younger
+    /// ones than the last proof but one are dead in none, or in one.
+    pub(super) fn slope(&self, charge: Charge, born: &Births, start: Tick) -> f64 {
+        let (start, until) = match charge {
+            Charge::Proven(_) => (start.max(born.oldest().unwrap_or(start)), self.now.saturating_sub(self.unseen(2))),
+            Charge::Live(_) | Charge::Stuck(_) => (start, self.now),
+        };
+        let (length, began) = (until.saturating_sub(start), born.since(start).len());
+        // The first of them began the time.
+        let more = if born.oldest() == Some(start) { began.saturating_sub(1) } else { began };
+        let seconds = f64::from(length.max(1)) / f64::from(super::TICKS_PER_SECOND);
+        f64::from(u32::try_from(more).unwrap_or(u32::MAX)) * f64::from(1_u32 << self.watch.sampling.min(31)) / seconds
     }
 
     /// Of these charges those of goroutines that came along with connections that are still open: they end when the other side likes.

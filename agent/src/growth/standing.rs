@@ -139,7 +139,7 @@ impl Accused {
     fn count(&mut self, judgement: &Judgement<'_>, remain: Option<Remain<'_>>) {
         if let Some(remain) = remain {
             self.suspect.count = judgement.estimate(remain.count);
-            self.suspect.slope = judgement.slope(remain.born, self.start);
+            self.suspect.slope = judgement.slope(self.charge, remain.born, self.start);
         }
         self.suspect.watched_ns = judgement.watched_ns();
     }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Settings, Watch},
-    FOREVER, Life, PLACE, SELECT, SITE, Stretch, dead_after, every, looping,
+    FOREVER, Life, PLACE, SELECT, SITE, Stretch, dead, dead_after, every, looping,
     simulation::{NIL, RECEIVE, STRETCHES, chance, endless},
     stuck,
 };
@@ -267,4 +267,15 @@ fn tickers_that_are_forgotten_stand_until_they_are_stopped() {
     let again: Vec<(f64, f64)> = all.iter().copied().chain(every(2.0, 500.5, 560.0).map(|at| (at, FOREVER))).collect();
     let said = tickers(&again, 600);
     assert!(said.iter().any(|(second, count, _)| (500..530).contains(second) && *count >= 3), "they are said anew: {said:?}");
+}
+
+#[test]
+fn how_fast_a_leak_grows_is_told_between_two_proofs_too() {
+    // Nothing for five minutes, then five a second.
+    let lives: Vec<Life> = every(0.2, 300.0, 420.0).map(dead).collect();
+    let said = endless(&lives, 420.0, 1.0);
+    let slopes: Vec<(f64, f64)> =
+        said.iter().flat_map(|(second, said)| said.suspects.iter().map(|suspect| (*second, suspect.slope))).collect();
+    assert!(slopes.first().is_some_and(|(second, _)| *second < 330.0), "{slopes:?}");
+    assert!(slopes.iter().all(|(_, slope)| (4.5..5.5).contains(slope)), "{slopes:?}");
 }
