@@ -163,7 +163,8 @@ pub(crate) fn kernel_side(architecture: &str) -> Result<()> {
         bail!("there is no ebpf/Cargo.toml: the kernel side's source is missing");
     }
     let compiler = bpf::compiler()?;
-    let built = root().join("target/bpf-build");
+    // One folder for each: cargo, told where sources are said to lie, takes other flags for a reason to build in the same place anew.
+    let built = root().join("target/bpf-build").join(architecture);
     let mut command = compile(&compiler.kind);
     command.current_dir(&source).env("CARGO_TARGET_DIR", &built).env("PATH", setup::path());
     command.env("CARGO_TERM_PROGRESS_WHEN", "never"); // another cargo may be at work
@@ -195,17 +196,22 @@ fn compile(kind: &Kind) -> Command {
 
 /// rustc's flags for the BPF target. `bpf_target_arch` decides which registers the programs read.
 fn flags(architecture: &str) -> [String; 7] {
-    let cargo_home = std::env::var_os("CARGO_HOME").map_or_else(|| home().join(".cargo"), PathBuf::from);
+    let [own, others] = remapped();
     [
-        // The object names its sources: the same wherever it is built.
-        format!("--remap-path-prefix={}=/goroscope", root().display()),
-        format!("--remap-path-prefix={}=/cargo", cargo_home.display()),
+        own,
+        others,
         format!("--cfg=bpf_target_arch=\"{architecture}\""),
         format!("-Clinker={}", tools().join("bin/bpf-linker").display()),
         "-Clink-arg=--btf".to_owned(),
         "-Cdebuginfo=2".to_owned(),
         "-Cstrip=none".to_owned(),
     ]
+}
+
+/// rustc's flags for names of sources that are the same wherever they lie: those of this tree, and those of cargo.
+pub(crate) fn remapped() -> [String; 2] {
+    let cargo_home = std::env::var_os("CARGO_HOME").map_or_else(|| home().join(".cargo"), PathBuf::from);
+    [(root(), "/goroscope"), (&cargo_home, "/cargo")].map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()))
 }
 
 /// The object of this machine's architecture is the one that the agent embeds; others lie beside it.

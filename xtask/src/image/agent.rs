@@ -3,14 +3,16 @@
 //!
 //! musl, not a static glibc: names are resolved without libraries that would have to lie beside it.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
 
 use super::{Arch, directory};
 use crate::build;
-use crate::paths::{home, root};
+use crate::paths::root;
 use crate::setup::cargo;
 use crate::step::{self, output};
 
@@ -29,23 +31,60 @@ pub(crate) fn missing_targets() -> Vec<&'static str> {
     [Arch::Amd64, Arch::Arm64].map(triple).into_iter().filter(|triple| !library(triple).is_dir()).collect()
 }
 
+/// An agent that was built.
+pub(super) struct Agent {
+    pub(super) program: PathBuf,
+    /// What was compiled for its platform: each package as `NAME@VERSION`.
+    pub(super) packages: BTreeSet<String>,
+}
+
 /// Builds kernel side and agent for `arch`.
 ///
 /// # Errors
 /// One of them does not compile.
-pub(super) fn build(arch: Arch) -> Result<PathBuf> {
+pub(super) fn build(arch: Arch) -> Result<Agent> {
     build::kernel_side(arch.rust())?;
     let triple = triple(arch);
     let built = directory().join("build");
     let mut command = cargo();
     command.current_dir(root()).args(["build", "--release", "--locked", "--package", "goroscope", "--target", triple]);
-    command.env("CARGO_TARGET_DIR", &built).env("CARGO_ENCODED_RUSTFLAGS", flags().join("\u{1f}")).env_remove("RUSTFLAGS");
+    command.env("CARGO_TARGET_DIR", &built).env("CARGO_ENCODED_RUSTFLAGS", flags(&built).join("\u{1f}")).env_remove("RUSTFLAGS");
     // Names of functions stay, for what a panic prints.
     command.env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo");
     command.env(format!("CC_{}", triple.replace('-', "_")), compiler(arch));
     let remedy = "mend what rustc says above; `cargo xtask setup --for image` installs the platform and its C compiler";
     step::run(&format!("build the agent for {triple}"), &mut command, remedy)?;
-    Ok(built.join(triple).join("release/goroscope"))
+    let built = built.join(triple);
+    // All is built: the same command again only tells of what.
+    let told = output(command.arg("--message-format=json"))?;
+    Ok(Agent { program: built.join("release/goroscope"), packages: packages(&told, &built)? })
+}
+
+/// Of cargo's messages, one a line, the packages whose artifacts lie below `folder`: those for the agent's platform. Macros and build
+/// scripts lie elsewhere.
+fn packages(messages: &str, folder: &Path) -> Result<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    for line in messages.lines() {
+        let message: Message = serde_json::from_str(line).context("cargo's message")?;
+        if message.reason != "compiler-artifact" || !message.filenames.iter().any(|file| file.starts_with(folder)) {
+            continue;
+        }
+        // `registry+URL#NAME@VERSION`, `path+file://FOLDER#NAME@VERSION`, or `path+file://FOLDER#VERSION` when the folder has the name.
+        let (from, id) = message.package_id.rsplit_once('#').context("a package id has a version")?;
+        let folder = from.rsplit('/').next().unwrap_or(from);
+        found.insert(if id.contains('@') { id.to_owned() } else { format!("{folder}@{id}") });
+    }
+    Ok(found)
+}
+
+/// What is read of a message of `cargo build --message-format=json`.
+#[derive(Deserialize)]
+struct Message {
+    reason: String,
+    #[serde(default)]
+    package_id: String,
+    #[serde(default)]
+    filenames: Vec<PathBuf>,
 }
 
 /// The C compiler for what dependencies bring in C. It links nothing.
@@ -56,13 +95,35 @@ const fn compiler(arch: Arch) -> &'static str {
     }
 }
 
-/// Nothing of this machine may be in the program: neither its paths nor what its C library and linker add.
-fn flags() -> [String; 4] {
-    let cargo_home = std::env::var_os("CARGO_HOME").map_or_else(|| home().join(".cargo"), PathBuf::from);
+/// Nothing of this machine may be in the program: neither its paths nor what its C library and linker add. `built` may lie outside
+/// this tree.
+fn flags(built: &Path) -> [String; 5] {
+    let [own, others] = build::remapped();
     [
-        format!("--remap-path-prefix={}=/goroscope", root().display()),
-        format!("--remap-path-prefix={}=/cargo", cargo_home.display()),
+        own,
+        others,
+        format!("--remap-path-prefix={}=/goroscope/target/image/build", built.display()),
         "-Clinker=rust-lld".to_owned(),
         "-Ctarget-feature=+crt-static".to_owned(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_are_those_with_artifacts_for_the_platform() {
+        let messages = [
+            r#"{"reason":"compiler-artifact","package_id":"registry+https://example.org/index#aya@0.14.0","filenames":["/b/musl/release/deps/libaya.rlib"]}"#,
+            r#"{"reason":"compiler-artifact","package_id":"registry+https://example.org/index#syn@2.0.1","filenames":["/b/release/deps/libsyn.rlib"]}"#,
+            r#"{"reason":"compiler-artifact","package_id":"path+file:///src/agent#goroscope@0.1.0","filenames":["/b/musl/release/goroscope"]}"#,
+            r#"{"reason":"compiler-artifact","package_id":"path+file:///src/gobin#0.1.0","filenames":["/b/musl/release/deps/libgobin.rlib"]}"#,
+            r#"{"reason":"build-script-executed","package_id":"registry+https://example.org/index#ring@0.17.0","out_dir":"/b/musl/release/build"}"#,
+            r#"{"reason":"build-finished","success":true}"#,
+        ];
+        let found = packages(&messages.join("\n"), Path::new("/b/musl")).expect("messages");
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["aya@0.14.0", "gobin@0.1.0", "goroscope@0.1.0"]);
+        assert!(packages("no message", Path::new("/b/musl")).is_err());
+    }
 }

@@ -40,6 +40,13 @@ pub(crate) struct Image {
 /// # Errors
 /// The file cannot be written.
 pub(crate) fn write(to: &Path, name: &str, commit: &str, created: u64, images: &[Image]) -> Result<String> {
+    let (layout, digest) = layout(name, commit, created, images)?;
+    fs::write(to, layout).with_context(|| format!("cannot write {}", to.display()))?;
+    Ok(digest)
+}
+
+/// The layout's archive, and the digest of its index.
+fn layout(name: &str, commit: &str, created: u64, images: &[Image]) -> Result<(Vec<u8>, String)> {
     let mut blobs = Blobs::default();
     let created = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(created)).to_string();
     let version = name.rsplit_once(':').map_or("latest", |(_, tag)| tag);
@@ -67,8 +74,7 @@ pub(crate) fn write(to: &Path, name: &str, commit: &str, created: u64, images: &
     files.insert("oci-layout".to_owned(), serde_json::to_vec(&json!({"imageLayoutVersion": "1.0.0"}))?);
     files.insert("index.json".to_owned(), serde_json::to_vec(&json!({"schemaVersion": 2, "manifests": [index]}))?);
     let files: Vec<(&str, u32, &[u8])> = files.iter().map(|(path, bytes)| (path.as_str(), 0o644, bytes.as_slice())).collect();
-    fs::write(to, archive(&files)?).with_context(|| format!("cannot write {}", to.display()))?;
-    Ok(digest)
+    Ok((archive(&files)?, digest))
 }
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -149,7 +155,66 @@ fn archive(files: &[(&str, u32, &[u8])]) -> Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
+
+    fn both(packed: bool) -> Vec<Image> {
+        let files = |program: &[u8]| vec![File { place: "goroscope", mode: 0o755, bytes: program.to_vec() }];
+        [("amd64", b"one"), ("arm64", b"two")].map(|(arch, program)| Image { arch, files: files(program), packed }).into()
+    }
+
+    /// The files of a layout by their paths.
+    fn unpacked(layout: &[u8]) -> BTreeMap<String, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        for entry in tar::Archive::new(layout).entries().expect("entries") {
+            let mut entry = entry.expect("an entry");
+            let mut bytes = vec![];
+            entry.read_to_end(&mut bytes).expect("its bytes");
+            files.insert(entry.path().expect("a path").display().to_string(), bytes);
+        }
+        files
+    }
+
+    #[test]
+    fn one_index_leads_to_the_programs_of_both_architectures() {
+        let (layout, digest) = layout("example.org/goroscope:1", "0123", 1, &both(true)).expect("a layout");
+        let files = unpacked(&layout);
+        let mut followed = 0;
+        let mut follow = |descriptor: &Value| -> Vec<u8> {
+            let hex_digits = descriptor["digest"].as_str().and_then(|digest| digest.strip_prefix("sha256:")).expect("a digest");
+            let bytes = files.get(&format!("blobs/sha256/{hex_digits}")).expect("a blob");
+            assert_eq!((hex(bytes).as_str(), descriptor["size"].as_u64()), (hex_digits, Some(bytes.len() as u64)));
+            followed += 1;
+            bytes.clone()
+        };
+        let json = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).expect("JSON");
+        let top = json(&files["index.json"]);
+        assert_eq!(top["manifests"][0]["digest"], digest);
+        let index = json(&follow(&top["manifests"][0]));
+        for (at, (arch, program)) in [("amd64", "one"), ("arm64", "two")].into_iter().enumerate() {
+            assert_eq!(index["manifests"][at]["platform"], json!({"architecture": arch, "os": "linux"}));
+            let manifest = json(&follow(&index["manifests"][at]));
+            let config = json(&follow(&manifest["config"]));
+            assert_eq!((&config["architecture"], &config["config"]["Entrypoint"][0]), (&json!(arch), &json!("/goroscope")));
+            let mut layer = vec![];
+            flate2::read::GzDecoder::new(follow(&manifest["layers"][0]).as_slice()).read_to_end(&mut layer).expect("a packed layer");
+            assert_eq!(config["rootfs"]["diff_ids"], json!([format!("sha256:{}", hex(&layer))]));
+            assert_eq!(unpacked(&layer), BTreeMap::from([("goroscope".to_owned(), program.as_bytes().to_vec())]));
+        }
+        assert_eq!(files.keys().filter(|path| path.starts_with("blobs/sha256/") && !path.ends_with('/')).count(), followed);
+    }
+
+    #[test]
+    fn the_same_input_gives_the_same_bytes_and_another_does_not() {
+        let made = |commit, images: &[Image]| layout("example.org/goroscope:1", commit, 1, images).expect("a layout");
+        assert_eq!(made("0123", &both(true)), made("0123", &both(true)));
+        let mut other = both(true);
+        other[1].files[0].bytes = b"three".to_vec();
+        let digests = [made("0123", &both(true)), made("0123", &other), made("4567", &both(true)), made("0123", &both(false))];
+        let distinct: std::collections::BTreeSet<&String> = digests.iter().map(|(_, digest)| digest).collect();
+        assert_eq!(distinct.len(), digests.len());
+    }
 
     #[test]
     fn folders_come_before_their_files_once() {

@@ -10,7 +10,7 @@ use std::env;
 use std::env::consts::ARCH;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -20,6 +20,7 @@ use crate::setup::{self, Need, cargo};
 use crate::step::{self, output};
 
 pub(crate) use self::agent::missing_targets;
+use self::sbom::Bill;
 
 /// Builds the agent's image: one static program, no shell, no library; target/image/goroscope.tar for `ctr images import`.
 ///
@@ -107,9 +108,12 @@ pub(crate) fn build(archs: &[Arch], name: &str, yes: bool) -> Result<Built> {
     let created = created()?;
     let mut images = vec![];
     for &arch in &archs {
-        let program = agent::build(arch)?;
-        let bill = sbom::write(arch, created, &directory().join(format!("goroscope-{}.cdx.json", arch.name())))?;
-        let files = stage(arch, &program, &bill)?;
+        let agent = agent::build(arch)?;
+        let bill = Bill::new(arch)?;
+        bill.check(&agent.packages)?;
+        let list = directory().join(format!("goroscope-{}.cdx.json", arch.name()));
+        fs::write(&list, bill.text(created)?).with_context(|| format!("cannot write {}", list.display()))?;
+        let files = stage(arch, &agent.program, &list)?;
         images.push(layout::Image { arch: arch.name(), files, packed: true });
     }
     let digest = layout::write(&archive(), name, &commit()?, created, &images)?;
@@ -181,13 +185,14 @@ fn verify(archs: &[Arch], name: &str, digest: &str) -> Result<()> {
     }
     output(Command::new("git").args(["clone", "--quiet"]).arg(root()).arg(&clone))?;
     let mut again = cargo();
-    again.current_dir(&clone).env_remove("CARGO_TARGET_DIR").args(["xtask", "image", "--name", name]);
+    // Without network: all that it takes from elsewhere the first build took, too.
+    again.current_dir(&clone).env_remove("CARGO_TARGET_DIR").env("CARGO_NET_OFFLINE", "true").stdout(Stdio::null());
+    again.args(["xtask", "image", "--name", name]);
     for arch in archs {
         again.args(["--arch", arch.name()]);
     }
-    step::note("the same again, from a clone of this commit in another folder");
-    let said = output(&mut again)?;
-    let second = said.split_whitespace().find(|word| word.starts_with("sha256:")).context("the second build says no digest")?;
+    step::run("the same again, from a clone of this commit in another folder", &mut again, "see what the second build says above")?;
+    let second = fs::read_to_string(clone.join("target/image/goroscope.digest")).context("the second build says no digest")?;
     if second != digest {
         bail!("two builds differ: {digest} here, {second} in {}\n  remedy: compare the files below target/image of both", clone.display());
     }

