@@ -114,13 +114,16 @@ mod tests {
 
     #[test]
     fn packages_are_those_with_artifacts_for_the_platform() {
+        let artifact = |id: &str, file: &str| {
+            serde_json::json!({"reason": "compiler-artifact", "package_id": id, "filenames": [format!("/b/{file}")]}).to_string()
+        };
         let messages = [
-            r#"{"reason":"compiler-artifact","package_id":"registry+https://example.org/index#aya@0.14.0","filenames":["/b/musl/release/deps/libaya.rlib"]}"#,
-            r#"{"reason":"compiler-artifact","package_id":"registry+https://example.org/index#syn@2.0.1","filenames":["/b/release/deps/libsyn.rlib"]}"#,
-            r#"{"reason":"compiler-artifact","package_id":"path+file:///src/agent#goroscope@0.1.0","filenames":["/b/musl/release/goroscope"]}"#,
-            r#"{"reason":"compiler-artifact","package_id":"path+file:///src/gobin#0.1.0","filenames":["/b/musl/release/deps/libgobin.rlib"]}"#,
-            r#"{"reason":"build-script-executed","package_id":"registry+https://example.org/index#ring@0.17.0","out_dir":"/b/musl/release/build"}"#,
-            r#"{"reason":"build-finished","success":true}"#,
+            artifact("registry+https://example.org/index#aya@0.14.0", "musl/release/deps/libaya.rlib"),
+            artifact("registry+https://example.org/index#syn@2.0.1", "release/deps/libsyn.rlib"),
+            artifact("path+file:///src/agent#goroscope@0.1.0", "musl/release/goroscope"),
+            artifact("path+file:///src/gobin#0.1.0", "musl/release/deps/libgobin.rlib"),
+            r#"{"reason":"build-script-executed","package_id":"registry+https://example.org/index#ring@0.17.0"}"#.to_owned(),
+            r#"{"reason":"build-finished","success":true}"#.to_owned(),
         ];
         let found = packages(&messages.join("\n"), Path::new("/b/musl")).expect("messages");
         assert_eq!(found.into_iter().collect::<Vec<_>>(), ["aya@0.14.0", "gobin@0.1.0", "goroscope@0.1.0"]);

@@ -192,6 +192,8 @@ mod tests {
         let top = json(&files["index.json"]);
         assert_eq!(top["manifests"][0]["digest"], digest);
         let index = json(&follow(&top["manifests"][0]));
+        let about = index["annotations"].as_object().expect("annotations");
+        assert!(about.values().all(|value| value.as_str().is_some_and(|text| !text.is_empty())), "{about:?}");
         for (at, (arch, program)) in [("amd64", "one"), ("arm64", "two")].into_iter().enumerate() {
             assert_eq!(index["manifests"][at]["platform"], json!({"architecture": arch, "os": "linux"}));
             let manifest = json(&follow(&index["manifests"][at]));

@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::paths::{root, target};
+use crate::paths::{cache, root, target};
 use crate::result::git;
 use crate::setup::{self, Need, cargo};
 use crate::step::{self, output};
@@ -179,7 +179,8 @@ fn verify(archs: &[Arch], name: &str, digest: &str) -> Result<()> {
     if !output(git().args(["status", "--porcelain"]))?.is_empty() {
         bail!("--verify builds what is committed, and there are changes that are not\n  remedy: commit them");
     }
-    let clone = directory().join("verify");
+    // Not below this tree: cargo would take the clone's ebpf/ for a part of this workspace.
+    let clone = cache().join("verify");
     if clone.exists() {
         fs::remove_dir_all(&clone)?;
     }

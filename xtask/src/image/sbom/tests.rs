@@ -1,3 +1,5 @@
+//! The list of components: what `cargo tree` says becomes a document, what it does not say is refused. Must not know of images.
+
 use super::*;
 
 fn uses(found: &Components, id: &str) -> Vec<String> {
