@@ -261,16 +261,19 @@ impl<'a> Judgement<'a> {
         u64::from(count).saturating_mul(self.watch.one_in())
     }
 
-    /// How many more these have become in a second since `start`. Of who is proven, from the first of them to the last who can be: younger
-    /// ones than the last proof but one are dead in none, or in one.
+    /// How many more these have become in a second since `start`. Of who is proven, from the first of them, if there are more, to the last
+    /// who can be: younger ones than the last proof but one are dead in none, or in one.
     pub(super) fn slope(&self, charge: Charge, born: &Births, start: Tick) -> f64 {
         let (start, until) = match charge {
-            Charge::Proven(_) => (start.max(born.oldest().unwrap_or(start)), self.now.saturating_sub(self.unseen(2))),
+            Charge::Proven(_) => {
+                let first = born.oldest().filter(|_| born.count() > 1);
+                (start.max(first.unwrap_or(start)), self.now.saturating_sub(self.unseen(2)))
+            }
             Charge::Live(_) | Charge::Stuck(_) => (start, self.now),
         };
-        let (length, began) = (until.saturating_sub(start), born.since(start).len());
+        let (length, began) = (until.saturating_sub(start), born.since(start));
         // The first of them began the time.
-        let more = if born.oldest() == Some(start) { began.saturating_sub(1) } else { began };
+        let more = began.len().saturating_sub(usize::from(began.first() == Some(&start)));
         let seconds = f64::from(length.max(1)) / f64::from(super::TICKS_PER_SECOND);
         f64::from(u32::try_from(more).unwrap_or(u32::MAX)) * f64::from(1_u32 << self.watch.sampling.min(31)) / seconds
     }

@@ -215,7 +215,7 @@ fn a_timer_that_serves_nobody() {
 #[test]
 fn a_machine_that_stood_still_is_watched_well_again() {
     // Nobody looked for an hour, then each ten seconds.
-    let (hour, settings) = (3600, Settings { stretches: Some(simulation::STRETCHES), ..Settings::default() });
+    let (hour, settings) = (3600, Settings { stretches: Some(Stretches::default()), ..Settings::default() });
     let slack = |after: u64| {
         let mut watch = Watch::new(0, settings);
         for second in [0, hour].into_iter().chain((hour..hour + after).step_by(10)) {
@@ -289,4 +289,14 @@ fn tickers_that_are_forgotten() {
     check_tickers("made at once, and forgotten", &each(0.1, 20.0, 24.0, 1.0, FOREVER), None);
     let dropped: Vec<_> = every(1.0, 0.5, 55.0).map(|at| (at, 56.0, FOREVER)).collect();
     check_tickers("dropped with their owner", &dropped, None);
+}
+
+#[test]
+fn the_slope_of_one_that_was_born_beside_others_that_were_there() {
+    // Proofs begin with the first who waits and was born while watched.
+    let other = Life { site: SITE + 1, ..stuck(50.0) };
+    let lives: Vec<Life> = [-10.0, -9.0, -8.0, 100.0].into_iter().map(dead).chain([other]).collect();
+    let found = watch(&lives, &[], 300.0, 1.0, Settings::default());
+    assert!(found.len() == 1 && found[0].evidence == Evidence::Proven && found[0].count == 4, "{found:?}");
+    assert!((1.0 / 300.0..1.0 / 200.0).contains(&found[0].slope), "one in all the time: {found:?}");
 }
