@@ -317,6 +317,27 @@ fn an_excluded_process_is_left_alone() {
 }
 
 #[test]
+fn a_pid_that_was_asked_for_and_is_not_watched_is_told_with_the_reason() {
+    let _alone = alone();
+    let target = Target::spawn(&program("idle"), &[]);
+    let mut sleeper = Command::new("sleep").arg("600").spawn().unwrap();
+    // No pid is as large: PID_MAX_LIMIT is 2^22.
+    let pids = [target.pid, sleeper.id(), i32::MAX.unsigned_abs()];
+    let arguments: Vec<String> = pids.iter().flat_map(|pid| ["--pid".to_owned(), pid.to_string()]).collect();
+    let agent = Agent::start(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    let line = |pid: u32, why: &str| format!("process {pid} of --pid is not watched: {why}");
+    let (sleeping, nobody) = (line(pids[1], "it is no Go program, or excluded"), line(pids[2], "there is no such process"));
+    let (ready, log) = (agent.get("/readyz").body, agent.log());
+    sleeper.kill().unwrap();
+    sleeper.wait().unwrap();
+    assert_eq!(ready, format!("ready\nlost: {sleeping}\nlost: {nobody}\n"));
+    assert!(log.contains(&sleeping) && log.contains(&nobody), "{log}");
+    drop(target);
+    let gone = line(pids[0], "there is no such process");
+    wait_until("the end of the process is told", || agent.get("/readyz").body.contains(&gone));
+}
+
+#[test]
 fn the_kernel_side_says_what_it_does_when_it_is_asked_to() {
     let _alone = alone();
     let target = Target::spawn(&program("exact"), &[]);

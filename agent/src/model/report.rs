@@ -306,7 +306,7 @@ pub struct AgentReport {
     pub starting: u64,
     /// Of pods; none where the agent does not ask for them.
     pub kubernetes: Option<KubernetesReport>,
-    /// What the host does not allow and what is therefore not collected: for `/readyz` and `doctor`.
+    /// What the host does not allow and what is therefore not collected, and what was asked for and is not there: for `/readyz`.
     pub losses: Vec<String>,
 }
 

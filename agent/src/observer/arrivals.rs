@@ -1,6 +1,6 @@
 //! Processes that come: who is new, whose executable is attached already, whose must be.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use goroscope_abi::{Family, ProcessKey};
 use tracing::{info, warn};
@@ -99,6 +99,26 @@ impl Observer {
                 watched.memory = Memory::Refused(refusal);
             }
         }
+    }
+
+    /// Which processes of `--pid` are not watched, and why; nothing until all were looked at.
+    pub(super) fn unmet(&self) -> Vec<String> {
+        if self.starting.as_ref().is_some_and(|starting| !starting.scanned) {
+            return Vec::new();
+        }
+        let running = self.watched.values().filter(|watched| watched.ended_ns.is_none()).map(|watched| watched.target.pid());
+        let expected = self.undecided.iter().map(|found| found.target.pid()).chain(self.looking.keys().map(|key| key.tgid));
+        let known: HashSet<u32> = running.chain(expected).collect();
+        let is_among = |keys: &HashSet<ProcessKey>, pid: u32| keys.iter().any(|key| key.tgid == pid);
+        let reason = |pid: u32| match pid {
+            pid if self.root.is_over(pid) => "there is no such process",
+            pid if is_among(&self.unreadable, pid) => "it may not be looked at (goroscope doctor says why)",
+            pid if is_among(&self.unwanted, pid) => "its pod is to be left alone",
+            pid if pid == std::process::id() => "it is this agent",
+            _ => "it is no Go program, or excluded",
+        };
+        let unmet = self.scope.pids.iter().filter(|pid| !known.contains(pid));
+        unmet.map(|pid| format!("process {pid} of --pid is not watched: {}", reason(*pid))).collect()
     }
 
     /// Whether an executable may be one that is being attached, under another device.

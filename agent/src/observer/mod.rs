@@ -370,6 +370,9 @@ impl Observer {
         {
             let (processes, executables) = (self.watched.len(), self.attachments.len());
             info!(processes, executables, "every process found at start-up is attached or refused");
+            for unmet in self.unmet() {
+                warn!("{unmet}");
+            }
             self.starting = None;
         }
     }

@@ -103,7 +103,7 @@ impl Observer {
             executables: self.attachments.len() as u64,
             starting: self.left_to_start(),
             kubernetes: self.kubernetes(),
-            losses: self.losses.iter().cloned().chain(self.cluster.as_ref().and_then(Cluster::loss)).collect(),
+            losses: self.losses.iter().cloned().chain(self.cluster.as_ref().and_then(Cluster::loss)).chain(self.unmet()).collect(),
             ..AgentReport::default()
         }
     }

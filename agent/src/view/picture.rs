@@ -148,7 +148,7 @@ impl Picture<'_> {
             spans.push(Span::styled(format!("  memory not read: {}", number(unread)), self.theme.warning()));
         }
         if !agent.losses.is_empty() {
-            spans.push(Span::styled(format!("  {} things not allowed here: /readyz", agent.losses.len()), self.theme.warning()));
+            spans.push(Span::styled(format!("  {} not to be had here: /readyz", agent.losses.len()), self.theme.warning()));
         }
         Line::from(spans)
     }
