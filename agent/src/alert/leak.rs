@@ -138,12 +138,8 @@ impl Leak {
     #[must_use]
     pub fn description(&self) -> String {
         let Self { count, wait_reason, evidence, .. } = self;
-        let what = match self.kind {
-            FindingKind::GoroutineLeak => "goroutines",
-            FindingKind::Ticker => "tickers",
-        };
         let mut text = self.summary();
-        let _ = write!(text, " {count} {what} of {}", self.identity.process.replace(char::is_control, " "));
+        let _ = write!(text, " {count} {} of {}", self.kind.things(), self.identity.process.replace(char::is_control, " "));
         if let Some((function, place)) = &self.blocked {
             let _ = write!(text, " wait in {function} ({place})");
             if !wait_reason.is_empty() {
@@ -154,7 +150,7 @@ impl Leak {
         if self.slope.is_finite() && self.slope > 0.0 {
             let _ = write!(text, "They grow by {} an hour. ", (self.slope * 3600.0).round());
         }
-        let _ = write!(text, "Since {}.", rfc3339(self.since));
+        let _ = write!(text, "The first of them began at {}.", rfc3339(self.since));
         text
     }
 
@@ -200,13 +196,13 @@ mod tests {
             leak.description(),
             "The go statement in main.leak (leak/main.go:13) leaks goroutines (stuck). 120 goroutines of web wait in main.leak.func1 \
              (leak/main.go:20) for: chan receive. Evidence: stuck, they wait for longer than such waits were ever seen to last. They grow \
-             by 1800 an hour. Since 2001-09-09T01:46:40.000Z."
+             by 1800 an hour. The first of them began at 2001-09-09T01:46:40.000Z."
         );
         let live = Leak { blocked: None, slope: f64::NAN, evidence: Evidence::Live, kind: FindingKind::Ticker, ..leak.clone() };
         assert_eq!(
             live.description(),
             "main.leak (leak/main.go:13) starts tickers that are never stopped (live). 120 tickers of web. Evidence: live, they go on \
-             running, never end and become more. Since 2001-09-09T01:46:40.000Z."
+             running, never end and become more. The first of them began at 2001-09-09T01:46:40.000Z."
         );
         let hostile = finding(&"\n\u{1b}[2J".repeat(500), &"\u{e9}".repeat(500), 1);
         let text = leaks(&report(&[("a\nb", vec![hostile])]))[0].description();

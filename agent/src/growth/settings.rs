@@ -22,6 +22,14 @@ pub struct Stretches {
     pub waiting_ns: u64,
 }
 
+impl Default for Stretches {
+    /// What was lost and grows fast is told within a minute. What waits may do so for good reason: as long as the last of the clients that
+    /// had to wait for their server may still come back (gRPC: after pauses of up to 144 s), their number is a burst.
+    fn default() -> Self {
+        Self { lost_ns: 55_000_000_000, waiting_ns: 165_000_000_000 }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self { members: 900_000, stacks: 16_000, stretches: None }

@@ -24,6 +24,15 @@ impl FindingKind {
             Self::Ticker => "ticker",
         }
     }
+
+    /// What there are too many of, for people.
+    #[must_use]
+    pub const fn things(self) -> &'static str {
+        match self {
+            Self::GoroutineLeak => "goroutines",
+            Self::Ticker => "tickers",
+        }
+    }
 }
 
 /// How it is known. The greater is the stronger.

@@ -25,10 +25,6 @@ use crate::{
     snapshots::{self, Store},
 };
 
-/// The shortest stretches of time that are judged. What was lost and grows fast is told within a minute. What waits may do so for good
-/// reason: as long as the last of the clients that had to wait for their server may still come back (gRPC: after pauses of up to 144 s),
-/// their number is a burst.
-const STRETCHES: Stretches = Stretches { lost_ns: 55_000_000_000, waiting_ns: 165_000_000_000 };
 /// Goroutines of one process that are followed, 40 bytes each; of more, a sample is.
 const FOLLOWED: usize = 200_000;
 /// When there is nothing to do.
@@ -62,7 +58,8 @@ impl Looker {
             let wait = next.map_or(IDLE, |next| Duration::from_nanos(next.saturating_sub(clock())));
             match tasks.recv_timeout(wait) {
                 Ok(Task::Watch(subject)) => {
-                    let (key, settings) = (subject.key, Settings { members: FOLLOWED, stretches: Some(STRETCHES), ..Settings::default() });
+                    let (key, settings) =
+                        (subject.key, Settings { members: FOLLOWED, stretches: Some(Stretches::default()), ..Settings::default() });
                     let process = subject.process.clone();
                     let subject = Subject::new(subject.listed, subject.executable, subject.facts, subject.load_bias);
                     let looks = Looks::new(ProcRoot::default(), subject, Endless, self.interval, settings);

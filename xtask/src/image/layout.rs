@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use flate2::{Compression, GzBuilder};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+
+use super::rfc3339;
 
 /// Whom the program runs as unless it is told otherwise: nobody in particular. The chart says 0, as Kubernetes gives capabilities to
 /// no other user.
@@ -48,7 +49,7 @@ pub(crate) fn write(to: &Path, name: &str, commit: &str, created: u64, images: &
 /// The layout's archive, and the digest of its index.
 fn layout(name: &str, commit: &str, created: u64, images: &[Image]) -> Result<(Vec<u8>, String)> {
     let mut blobs = Blobs::default();
-    let created = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(created)).to_string();
+    let created = rfc3339(created);
     let version = name.rsplit_once(':').map_or("latest", |(_, tag)| tag);
     let about = json!({
         "org.opencontainers.image.title": "goroscope",

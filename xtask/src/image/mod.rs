@@ -11,6 +11,7 @@ use std::env::consts::ARCH;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -168,6 +169,11 @@ fn created() -> Result<u64> {
     }
     let time = output(git().args(["show", "-s", "--format=%ct", "HEAD"]))?;
     time.trim().parse().context("git's time of the commit")
+}
+
+/// Seconds since the epoch, as layouts and lists of components write a time.
+fn rfc3339(seconds: u64) -> String {
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
 }
 
 fn commit() -> Result<String> {

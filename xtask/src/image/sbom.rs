@@ -6,17 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use super::{Arch, agent::triple};
+use super::{Arch, agent::triple, rfc3339};
 use crate::paths::root;
 use crate::setup::{bpf, cargo};
 use crate::step::output;
 
-/// What is linked into one program, by [`Component::id`].
+/// What is linked into one program, by `NAME@VERSION`.
 type Components = BTreeMap<String, Component>;
 
 /// One package that is linked.
@@ -96,7 +95,7 @@ impl Bill {
             "specVersion": "1.5",
             "version": 1,
             "metadata": {
-                "timestamp": humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(created)).to_string(),
+                "timestamp": rfc3339(created),
                 "component": main,
                 "properties": [{"name": "cdx:rustc:sbom:target:triple", "value": triple(self.arch)}],
             },

@@ -11,7 +11,7 @@ use std::{
     fs,
     io::Write as _,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -57,10 +57,7 @@ pub fn check(check: &Check) -> Result<usize> {
     if check.report.is_dir() {
         bail!("{} is a directory", check.report.display());
     }
-    let began = Instant::now();
     let findings = watch(check, root, subject, &stop)?;
-    // Where nobody reads it the report is written all the same.
-    let _ = std::io::stderr().write_all(progress::summary(&findings, check.pid, began.elapsed()).as_bytes());
     write(&check.report, &export::findings::findings(&findings)?)?;
     Ok(findings.len())
 }
@@ -87,7 +84,9 @@ fn watch(check: &Check, root: ProcRoot, subject: Subject, stop: &Stop) -> Result
     if looks.censuses() == 0 {
         bail!("process {} was never read: {}", check.pid, looks.problem());
     }
-    Ok(looks.findings())
+    let findings = looks.findings();
+    progress.conclude(check.pid, &findings);
+    Ok(findings)
 }
 
 /// Writes a file that is never seen half written.

@@ -7,10 +7,13 @@ use std::{
 };
 
 use super::super::text::harmless;
-use crate::model::{Finding, FindingKind};
+use crate::model::Finding;
 
 /// How often the line changes.
 const PERIOD: Duration = Duration::from_secs(1);
+
+/// Bytes of a name that are shown.
+const NAME: usize = 120;
 
 /// The line.
 #[derive(Debug)]
@@ -43,24 +46,20 @@ impl Progress {
             let _ = writeln!(io::stderr());
         }
     }
-}
 
-/// What was found, for who reads a log.
-pub(super) fn summary(findings: &[Finding], pid: u32, watched: Duration) -> String {
-    let found = match findings.len() {
-        0 => "nothing leaks as far as was seen".to_owned(),
-        1 => "1 leak".to_owned(),
-        count => format!("{count} leaks"),
-    };
-    let mut text = format!("process {pid}, watched for {} s: {found}\n", watched.as_secs());
-    for finding in findings {
-        let what = if finding.kind == FindingKind::Ticker { "tickers" } else { "goroutines" };
-        let (place, function) = (harmless(&finding.created_by.place(), NAME), harmless(&finding.created_by.function, NAME));
-        let evidence = finding.evidence.as_str();
-        text += &format!("  {place} {function}: {} {what}, {evidence}, {:.1} more each second\n", finding.count, finding.slope);
+    /// Says what was found, for who reads a log too.
+    pub(super) fn conclude(&self, pid: u32, findings: &[Finding]) {
+        let found = match findings.len() {
+            0 => "nothing leaks as far as was seen".to_owned(),
+            1 => "1 leak".to_owned(),
+            count => format!("{count} leaks"),
+        };
+        let mut text = format!("process {pid}, watched for {} s: {found}\n", self.began.elapsed().as_secs());
+        for Finding { kind, created_by, evidence, count, slope, .. } in findings {
+            let (place, function) = (harmless(&created_by.place(), NAME), harmless(&created_by.function, NAME));
+            text += &format!("  {place} {function}: {count} {}, {}, {slope:.1} more each second\n", kind.things(), evidence.as_str());
+        }
+        // Where nobody reads it the report is written all the same.
+        let _ = io::stderr().write_all(text.as_bytes());
     }
-    text
 }
-
-/// Bytes of a name that are shown.
-const NAME: usize = 120;

@@ -71,6 +71,10 @@ mod tests {
     fn texts() {
         let good = Check { name: "kernel", state: State::Ok, found: "Linux \u{1b}6".to_owned(), lost: None, remedy: None };
         let bad = Check { name: "CAP_BPF", state: State::Missing, found: "no".to_owned(), lost: Some("all"), remedy: Some("root") };
+        let worse = Check { name: "BTF", state: State::Degraded, found: "no".to_owned(), lost: Some("names"), remedy: None };
+        assert!(text(std::slice::from_ref(&worse), false).ends_with("\nEverything can be collected, in part: 1 degraded.\n"));
+        let both = text(&[bad.clone(), worse], false);
+        assert!(both.ends_with("\nNot everything can be collected: 1 missing, 1 degraded.\n"));
         let checks = [good, bad];
         let expected = "ok       kernel   Linux \\u{1b}6\nmissing  CAP_BPF  no\n          not collected: all\n          remedy: root\n\nNot everything can be collected: 1 missing.\n";
         assert_eq!(text(&checks, false), expected);

@@ -1,9 +1,9 @@
 //! Simulated histories in a watch without end: when something is said of them, and when no more.
 
 use super::{
-    super::{Settings, Watch},
+    super::{Settings, Stretches, Watch},
     FOREVER, Life, PLACE, SELECT, SITE, Stretch, dead, dead_after, every, looping,
-    simulation::{NIL, RECEIVE, STRETCHES, chance, endless},
+    simulation::{NIL, RECEIVE, chance, endless},
     stuck,
 };
 use crate::{
@@ -237,7 +237,7 @@ fn evidence_of_innocence_clears_at_once() {
 /// Tickers of one period, each with its second of birth and when it is stopped, forgotten from the start: what is said of them after each
 /// of so many proofs, three seconds apart, as the second, the count and how many more in a hundred seconds.
 fn tickers(tickers: &[(f64, f64)], seconds: u32) -> Vec<(u32, u64, u64)> {
-    let mut watch = Watch::new(0, Settings { stretches: Some(STRETCHES), ..Settings::default() });
+    let mut watch = Watch::new(0, Settings { stretches: Some(Stretches::default()), ..Settings::default() });
     let mut said = Vec::new();
     for second in (0..=seconds).step_by(3) {
         let (now, ns) = (f64::from(second), u64::from(second) * 1_000_000_000);

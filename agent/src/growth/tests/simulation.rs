@@ -102,12 +102,9 @@ pub(super) fn watch(lives: &[Life], connections: &[f64], seconds: f64, period: f
     watch.suspects(ns(seconds))
 }
 
-/// As `goroscope run` judges.
-pub(super) const STRETCHES: Stretches = Stretches { lost_ns: 55_000_000_000, waiting_ns: 165_000_000_000 };
-
 /// Watches these lives without end, for so many seconds: what is said after each census, with its second.
 pub(super) fn endless(lives: &[Life], seconds: f64, period: f64) -> Vec<(f64, Said)> {
-    let mut watch = Watch::new(START_NS, Settings { stretches: Some(STRETCHES), ..Settings::default() });
+    let mut watch = Watch::new(START_NS, Settings { stretches: Some(Stretches::default()), ..Settings::default() });
     let (mut now, mut said) = (0.0, Vec::new());
     while now <= seconds {
         census(&mut watch, lives, now);
