@@ -5,8 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
@@ -95,11 +94,17 @@ impl Agent {
         done.with_context(|| format!("last seen: {last}; the agent's log ends:\n{}", self.tail()))
     }
 
-    /// The counters of a process.
+    /// The counters of a process, once its memory has been read after this call: creations and ends of goroutines are as old as that.
     pub(super) fn counters(&self, pid: u32) -> Result<Counters> {
-        // A report younger than 100 ms is served again.
-        thread::sleep(Duration::from_millis(300));
-        Ok(Counters(self.process(pid)?))
+        let asked = SystemTime::now();
+        let mut last = Value::Null;
+        let is_new = || {
+            last = self.process(pid).unwrap_or_default();
+            let read_at = last.pointer("/runtime/read_at").and_then(Value::as_str);
+            read_at.and_then(|at| humantime::parse_rfc3339(at).ok()).is_some_and(|read_at| read_at > asked)
+        };
+        wait_until("the target's memory is read", is_new).with_context(|| self.tail())?;
+        Ok(Counters(last))
     }
 
     /// Asks it to end, and waits.
