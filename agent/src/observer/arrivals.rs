@@ -103,7 +103,8 @@ impl Observer {
 
     /// Which processes of `--pid` are not watched, and why; nothing until all were looked at.
     pub(super) fn unmet(&self) -> Vec<String> {
-        if self.starting.as_ref().is_some_and(|starting| !starting.scanned) {
+        // Each report asks, mostly of an agent that watches all.
+        if self.scope.pids.is_empty() || self.starting.as_ref().is_some_and(|starting| !starting.scanned) {
             return Vec::new();
         }
         let running = self.watched.values().filter(|watched| watched.ended_ns.is_none()).map(|watched| watched.target.pid());

@@ -58,8 +58,8 @@ impl Looker {
             let wait = next.map_or(IDLE, |next| Duration::from_nanos(next.saturating_sub(clock())));
             match tasks.recv_timeout(wait) {
                 Ok(Task::Watch(subject)) => {
-                    let (key, settings) =
-                        (subject.key, Settings { members: FOLLOWED, stretches: Some(Stretches::default()), ..Settings::default() });
+                    let key = subject.key;
+                    let settings = Settings { members: FOLLOWED, stretches: Some(Stretches::default()), ..Settings::default() };
                     let process = subject.process.clone();
                     let subject = Subject::new(subject.listed, subject.executable, subject.facts, subject.load_bias);
                     let looks = Looks::new(ProcRoot::default(), subject, Endless, self.interval, settings);
