@@ -23,7 +23,7 @@ use common::{
     metrics::Scrape,
     target::{Counts, Target},
     text::altered_bytes,
-    wait_equal, wait_until,
+    wait_equal, wait_for, wait_until,
 };
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -335,6 +335,22 @@ fn a_pid_that_was_asked_for_and_is_not_watched_is_told_with_the_reason() {
     drop(target);
     let gone = line(pids[0], "there is no such process");
     wait_until("the end of the process is told", || agent.get("/readyz").body.contains(&gone));
+}
+
+#[test]
+fn what_memory_knows_is_shown_exactly_while_probes_estimate() {
+    let _alone = alone();
+    let target = Target::spawn(&program("hasty"), &["20000"]);
+    let pid = target.pid.to_string();
+    let agent = Agent::start(&["--per-process", "--pid", &pid]);
+    let shown = wait_for("its goroutines are counted in windows, and its memory is read", || {
+        let sampled = |process: &agent::Process| process.modes().get("goroutine").is_some_and(|mode| mode == "sampled");
+        agent.process(target.pid).filter(|process| sampled(process) && process.0["runtime"].is_object())
+    });
+    for (counter, own) in [("goroutine_starts", "created"), ("goroutine_exits", "ended")] {
+        let (count, known) = (&shown.0["counters"][counter], &shown.0["runtime"][own]);
+        assert_eq!([&count["value"], &count["low"], &count["high"]], [known; 3], "{counter}: {count}");
+    }
 }
 
 #[test]

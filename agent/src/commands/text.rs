@@ -5,6 +5,8 @@ use std::{
     iter::repeat_n,
 };
 
+use crate::model::is_harmful;
+
 /// Prints a text as a whole. Who closes the pipe early (`| head`) has seen enough.
 pub(super) fn print(text: &str) -> io::Result<()> {
     match io::stdout().lock().write_all(text.as_bytes()) {
@@ -25,12 +27,10 @@ pub(super) fn colours() -> bool {
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// A text of somebody else's, harmless to a terminal: control characters are escaped, and it ends after `limit` characters.
+/// A text of somebody else's: what is harmful is escaped, so that it can be told, and it ends after `limit` characters.
 pub(super) fn harmless(text: &str, limit: usize) -> String {
-    // Control characters, and what turns the direction of writing.
-    let harmful = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut out: String =
-        text.chars().take(limit).map(|c| if harmful(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect();
+        text.chars().take(limit).map(|c| if is_harmful(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect();
     if text.chars().nth(limit).is_some() {
         out.push('…');
     }

@@ -4,17 +4,19 @@
 
 use std::sync::Arc;
 
+use crate::model::is_harmful;
+
 /// Longest label value, in bytes. Prometheus has no limit of its own, but a page is kept in memory here and there.
 pub(super) const VALUE_BYTES_MAX: usize = 256;
 
-/// The value as it may be shown: at most [`VALUE_BYTES_MAX`] bytes, cut between characters and then ending in `…`; what a
-/// terminal or a log would take as a command (control characters, direction marks) replaced by U+FFFD.
+/// The value as it may be shown: at most [`VALUE_BYTES_MAX`] bytes, cut between characters and then ending in `…`; what is
+/// harmful to a terminal or a log replaced by U+FFFD.
 pub(super) fn clean(value: &str) -> Arc<str> {
-    if value.len() <= VALUE_BYTES_MAX && !value.chars().any(is_unsafe) {
+    if value.len() <= VALUE_BYTES_MAX && !value.chars().any(is_harmful) {
         return Arc::from(value);
     }
     let mut clean = String::with_capacity(VALUE_BYTES_MAX);
-    for c in value.chars().map(|c| if is_unsafe(c) { char::REPLACEMENT_CHARACTER } else { c }) {
+    for c in value.chars().map(|c| if is_harmful(c) { char::REPLACEMENT_CHARACTER } else { c }) {
         if clean.len() + c.len_utf8() > VALUE_BYTES_MAX {
             while clean.len() + CUT.len_utf8() > VALUE_BYTES_MAX {
                 clean.pop();
@@ -28,10 +30,6 @@ pub(super) fn clean(value: &str) -> Arc<str> {
 }
 
 const CUT: char = '…';
-
-fn is_unsafe(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
 
 #[cfg(test)]
 mod tests {

@@ -169,13 +169,14 @@ impl Watched {
         (family_by_cpu.iter().sum(), switching)
     }
 
-    /// Events of a family by kind, for those who look: estimates are carried on to `now_ns`.
+    /// Events of a family by kind, for those who look: estimates are carried on to `now_ns`. What memory knows is no estimate, even where
+    /// its family is counted in windows.
     pub(super) fn shown(&self, family: Family, totals: &Totals, now_ns: u64) -> BTreeMap<Kind, Count> {
         let estimates = self.sampled.get(&family).map(|sampled| &sampled.estimates);
         let counts = totals.counts.iter().filter(|(kind, _)| kind.family() == family);
         counts
             .map(|(kind, count)| {
-                let estimate = estimates.and_then(|estimates| estimates.get(kind));
+                let estimate = estimates.and_then(|estimates| estimates.get(kind)).filter(|_| !count.is_exact());
                 (*kind, estimate.map_or(*count, |estimate| estimate.carried(now_ns)))
             })
             .collect()

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use ratatui::text::Span;
 
+use crate::model::is_harmful;
+
 /// What a bar of a sparkline can be, lowest first.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
@@ -72,11 +74,9 @@ pub(super) fn short_path(path: &str) -> &str {
     path.rmatch_indices('/').nth(1).and_then(|(at, _)| path.get(at + 1..)).unwrap_or(path)
 }
 
-/// A text of somebody else's without what would move the cursor or turn the direction of writing; at most `limit` characters.
+/// A text of somebody else's, with `?` for what is harmful: a cell keeps its width. At most `limit` characters.
 pub(super) fn harmless(text: &str, limit: usize) -> String {
-    let is_odd =
-        |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    text.chars().take(limit).map(|c| if is_odd(c) { '?' } else { c }).collect()
+    text.chars().take(limit).map(|c| if is_harmful(c) { '?' } else { c }).collect()
 }
 
 /// A text in exactly so many columns: padded, at the left when it is to stand right, or cut, with `…` where something is missing.

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Arch, agent::triple, rfc3339};
@@ -170,17 +171,26 @@ fn described(id: &str, component: &Component, kind: &str, sums: &BTreeMap<String
     Ok(said)
 }
 
-/// Checksums by id in a lock file of cargo.
+/// A lock file of cargo.
+#[derive(Deserialize)]
+struct Lock {
+    package: Vec<Locked>,
+}
+
+/// A package in a lock file; those of this tree have no checksum.
+#[derive(Deserialize)]
+struct Locked {
+    name: String,
+    version: String,
+    checksum: Option<String>,
+}
+
+/// Checksums by id in a lock file.
 fn checksums(lock: &Path) -> Result<BTreeMap<String, String>> {
     let text = fs::read_to_string(lock).with_context(|| format!("cannot read {}", lock.display()))?;
-    let mut found = BTreeMap::new();
-    for package in text.split("[[package]]").skip(1) {
-        let field = |name: &str| package.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = \"")?.strip_suffix('"'));
-        if let (Some(name), Some(version), Some(sum)) = (field("name"), field("version"), field("checksum")) {
-            found.insert(format!("{name}@{version}"), sum.to_owned());
-        }
-    }
-    Ok(found)
+    let lock: Lock = toml::from_str(&text).with_context(|| format!("{} is no lock file", lock.display()))?;
+    let sum = |Locked { name, version, checksum }| Some((format!("{name}@{version}"), checksum?));
+    Ok(lock.package.into_iter().filter_map(sum).collect())
 }
 
 #[cfg(test)]
