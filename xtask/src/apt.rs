@@ -8,6 +8,7 @@ use std::sync::Once;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::arch::Arch;
 use crate::paths::{cache, on_path};
 use crate::step::{self, output};
 
@@ -82,7 +83,7 @@ pub(crate) fn unpacked_from(suite: &str, package: &str) -> PathBuf {
 /// # Errors
 /// The suite's mirror cannot be reached, or apt-get or dpkg fails.
 pub(crate) fn unpack_from(suite: &str, package: &str) -> Result<()> {
-    Suite::open(suite)?.unpack(package, &unpacked_from(suite, package))
+    Suite::open(suite, Arch::host()?)?.unpack(package, &unpacked_from(suite, package))
 }
 
 /// Downloads `package` with apt-get and `options`, and unpacks it as `dir`, which appears whole or not at all.
@@ -109,12 +110,13 @@ pub(crate) struct Suite {
 }
 
 impl Suite {
-    /// Fetches the package lists of `suite` from the host's own mirror.
+    /// Fetches the package lists of `suite` for `arch`, which need not be the host's, from the host's own mirror.
     ///
     /// # Errors
     /// The host names no Debian mirror, or it cannot be reached.
-    pub(crate) fn open(suite: &str) -> Result<Self> {
-        let dir = cache().join("apt").join(suite);
+    pub(crate) fn open(suite: &str, arch: Arch) -> Result<Self> {
+        let arch = arch.name();
+        let dir = cache().join("apt").join(arch).join(suite);
         for part in ["lists/partial", "cache/archives/partial", "preferences.d"] {
             fs::create_dir_all(dir.join(part))?;
         }
@@ -133,12 +135,14 @@ impl Suite {
             at("Dir::Cache", "cache"),
             "APT::Sandbox::User=root".to_owned(),
             "Acquire::Languages=none".to_owned(),
+            format!("APT::Architecture={arch}"),
+            format!("APT::Architectures={arch}"),
         ];
         let suite_of = Self { options: options.into_iter().flat_map(|option| ["-o".to_owned(), option]).collect() };
         let remedy = "check the network; GOROSCOPE_DEBIAN_MIRROR=URL names another mirror; `debian-archive-keyring` must be installed";
         let mut apt = Command::new("apt-get");
         step::run(
-            &format!("package list of {suite}"),
+            &format!("package list of {suite} for {arch}"),
             apt.args(&suite_of.options).args(["update", "-qq"]).stdout(std::io::stderr()),
             remedy,
         )?;

@@ -1,6 +1,7 @@
 //! `cargo xtask COMMAND`: the project's chores, one file per command.
 
 mod apt;
+mod arch;
 mod bench;
 mod build;
 mod chart;

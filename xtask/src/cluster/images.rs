@@ -9,7 +9,8 @@ use super::lab::{base, data};
 use super::programs::{PROMETHEUS, RELOADER};
 use super::settings::PAUSE;
 use super::wait::until;
-use crate::image::{self, layout};
+use crate::arch::Arch;
+use crate::image::layout;
 use crate::paths::root;
 use crate::step::{self, output};
 use crate::{go, paths};
@@ -61,7 +62,7 @@ fn import(name: &str, place: &'static str, program: &Path) -> Result<()> {
     let archive = base().join("image.tar");
     let bytes = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
     let files = vec![layout::File { place, mode: 0o755, bytes }];
-    layout::write(&archive, name, "", 0, &[layout::Image { arch: image::Arch::host()?.name(), files, packed: false }])?;
+    layout::write(&archive, name, "", 0, &[layout::Image { arch: Arch::host()?.name(), files, packed: false }])?;
     import_archive(&archive)?;
     fs::remove_file(&archive).context("cannot remove an archive")
 }

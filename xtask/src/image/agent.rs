@@ -10,7 +10,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
-use super::{Arch, directory};
+use super::directory;
+use crate::arch::Arch;
 use crate::build;
 use crate::paths::root;
 use crate::setup::cargo;
@@ -28,7 +29,7 @@ pub(super) const fn triple(arch: Arch) -> &'static str {
 pub(crate) fn missing_targets() -> Vec<&'static str> {
     let sysroot = output(Command::new("rustc").current_dir(root()).args(["--print", "sysroot"])).unwrap_or_default();
     let library = |triple: &str| PathBuf::from(sysroot.trim()).join("lib/rustlib").join(triple).join("lib");
-    [Arch::Amd64, Arch::Arm64].map(triple).into_iter().filter(|triple| !library(triple).is_dir()).collect()
+    Arch::ALL.map(triple).into_iter().filter(|triple| !library(triple).is_dir()).collect()
 }
 
 /// An agent that was built.

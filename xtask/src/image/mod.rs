@@ -7,7 +7,6 @@ pub(crate) mod layout;
 mod sbom;
 
 use std::env;
-use std::env::consts::ARCH;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,6 +14,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::arch::Arch;
 use crate::paths::{cache, root, target};
 use crate::result::git;
 use crate::setup::{self, Need, cargo};
@@ -42,40 +42,6 @@ pub(crate) struct Args {
 /// Name and tag that the chart asks for by default.
 pub(crate) const NAME: &str = concat!("localhost/goroscope:", env!("CARGO_PKG_VERSION"));
 
-/// A machine's architecture, as images call it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
-pub(crate) enum Arch {
-    Amd64,
-    Arm64,
-}
-
-impl Arch {
-    /// This machine's.
-    ///
-    /// # Errors
-    /// It is another one.
-    pub(crate) fn host() -> Result<Self> {
-        let known = [Self::Amd64, Self::Arm64].into_iter().find(|arch| arch.rust() == ARCH);
-        known.with_context(|| format!("{ARCH} is not supported\n  remedy: --arch amd64 or --arch arm64"))
-    }
-
-    /// As Rust calls it.
-    const fn rust(self) -> &'static str {
-        match self {
-            Self::Amd64 => "x86_64",
-            Self::Arm64 => "aarch64",
-        }
-    }
-
-    /// As images call it.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Amd64 => "amd64",
-            Self::Arm64 => "arm64",
-        }
-    }
-}
-
 pub(crate) fn run(args: &Args, yes: bool) -> Result<()> {
     let archs = if args.arch.is_empty() { vec![Arch::host()?] } else { args.arch.clone() };
     let built = build(&archs, &args.name, yes)?;
@@ -95,6 +61,15 @@ pub(crate) struct Built {
     pub(crate) file: PathBuf,
     /// Of its index, `sha256:...`: what pins the image.
     pub(crate) digest: String,
+}
+
+/// The program of the image, for `arch`: it needs no other file.
+///
+/// # Errors
+/// As [`build`].
+pub(crate) fn program(arch: Arch, yes: bool) -> Result<PathBuf> {
+    setup::ensure(yes, &[Need::Build, Need::Image])?;
+    Ok(agent::build(arch)?.program)
 }
 
 /// Builds the image `name` for `archs`.

@@ -11,7 +11,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Arch, agent::triple, rfc3339};
+use super::{agent::triple, rfc3339};
+use crate::arch::Arch;
 use crate::paths::root;
 use crate::setup::{bpf, cargo};
 use crate::step::output;

@@ -31,7 +31,7 @@ pub(crate) enum Need {
     Monitoring,
     /// The chart: Helm and its test and document tools, kubeconform, and the schemas of Kubernetes.
     Chart,
-    /// Other kernels in virtual machines: QEMU, busybox, cpio.
+    /// Other kernels in virtual machines: QEMU, cpio.
     Vm,
     /// Benchmarks: bpftrace and Delve to compare with, wrk for load.
     Bench,
@@ -65,10 +65,9 @@ pub(super) fn missing(needs: &[Need]) -> Vec<Lack> {
             Need::Chart => chart(),
             Need::Vm => programs(&[
                 ("qemu-system-x86_64", "qemu-system-x86", "boots other kernels"),
-                ("busybox", "busybox-static", "the user space of the virtual machine"),
+                ("qemu-system-aarch64", "qemu-system-arm", "boots kernels for arm64"),
                 ("cpio", "cpio", "packs the virtual machine's files"),
                 ("dpkg", "dpkg", "unpacks kernels"),
-                ("ldd", "libc-bin", "finds the libraries that the agent needs"),
             ]),
             Need::Bench => bench(),
             Need::Fuzz => fuzz(),

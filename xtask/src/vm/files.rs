@@ -1,4 +1,4 @@
-//! The files of a virtual machine: programs with the shared libraries that they need, packed as an initramfs.
+//! The files of a virtual machine: static programs, packed as an initramfs.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
-
-use crate::step::output;
 
 /// A folder that becomes the root of a virtual machine.
 pub(super) struct Files {
@@ -20,21 +18,11 @@ impl Files {
         Ok(Self { root })
     }
 
-    /// Adds an executable as `name`, and the shared libraries it needs where it looks for them.
+    /// Adds a file as `name`. Programs must be static: there are no libraries.
     ///
     /// # Errors
-    /// A file cannot be copied.
-    pub(super) fn program(&mut self, from: &Path, name: &str) -> Result<()> {
-        self.file(from, name)?;
-        // Scripts and static programs are "not a dynamic executable".
-        let needed = output(Command::new("ldd").arg(from)).unwrap_or_default();
-        for library in libraries(&needed) {
-            self.file(Path::new(library), library.trim_start_matches('/'))?;
-        }
-        Ok(())
-    }
-
-    fn file(&self, from: &Path, name: &str) -> Result<()> {
+    /// It cannot be copied.
+    pub(super) fn add(&self, from: &Path, name: &str) -> Result<()> {
         let to = self.root.join(name);
         fs::create_dir_all(to.parent().unwrap_or(&self.root))?;
         fs::copy(from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
@@ -59,12 +47,6 @@ impl Files {
     }
 }
 
-/// The paths of libraries in what ldd prints.
-fn libraries(ldd: &str) -> Vec<&str> {
-    let path = |line: &'_ str| line.split_whitespace().position(|word| word.starts_with('/'));
-    ldd.lines().filter_map(|line| line.split_whitespace().nth(path(line)?)).collect()
-}
-
 /// All names below `dir`, folders before what is in them.
 fn list(root: &Path, dir: &Path, names: &mut Vec<String>) -> Result<()> {
     for entry in fs::read_dir(dir)? {
@@ -75,16 +57,4 @@ fn list(root: &Path, dir: &Path, names: &mut Vec<String>) -> Result<()> {
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::libraries;
-
-    #[test]
-    fn libraries_of_a_program() {
-        let text = "\tlinux-vdso.so.1 (0x00007ffd)\n\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x0000)\n\t/lib64/ld-linux-x86-64.so.2 (0x0000)\n";
-        assert_eq!(libraries(text), ["/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2"]);
-        assert!(libraries("\tnot a dynamic executable\n").is_empty());
-    }
 }

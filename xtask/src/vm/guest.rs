@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 
 use super::kernel::Kernel;
+use crate::arch::Arch;
 use crate::step;
 
 /// A machine that has not powered off by then hangs. Emulation is slow; a boot takes 2 to 20 s.
@@ -27,6 +28,8 @@ pub(super) struct Verdict {
 
 /// What all machines of a run have in common.
 pub(super) struct Machine<'a> {
+    /// Its processor.
+    pub(super) arch: Arch,
     /// The files of the machine.
     pub(super) initramfs: &'a Path,
     /// Where consoles are kept.
@@ -44,31 +47,26 @@ pub(super) struct Machine<'a> {
 /// # Errors
 /// QEMU cannot be started, the machine hangs, or it ends without a verdict.
 pub(super) fn boot(kernel: &Kernel, machine: &Machine<'_>) -> Result<Verdict> {
-    let Machine { initramfs, dir, seed, cpus, payload } = machine;
-    let console = dir.join(format!("console-{}.log", kernel.series));
+    let Machine { arch, initramfs, dir, seed, cpus, payload } = machine;
+    let console = dir.join(format!("console-{}-{}.log", kernel.series, arch.name()));
     step::note(&format!("boot {} ({})", kernel.series, kernel.package));
-    let mut qemu = Command::new("qemu-system-x86_64");
-    // KVM hangs inside other virtual machines; `-cpu max` panics 6.12, and QEMU 7.2 at times leaves garbage in the flags
-    // after cmpxchg16b, which panics any kernel that allocates with it.
-    qemu.args([
-        "-accel",
-        "tcg",
-        "-cpu",
-        "Haswell,-cx16",
-        "-smp",
-        &cpus.to_string(),
-        "-m",
-        "1G",
-        "-nographic",
-        "-no-reboot",
-        "-net",
-        "none",
-    ]);
+    let (board, serial): (&[&str], _) = match arch {
+        // `-cpu max` panics 6.12, and QEMU 7.2 at times leaves garbage in the flags after cmpxchg16b, which panics any kernel that
+        // allocates with it.
+        Arch::Amd64 => (&["-cpu", "Haswell,-cx16"], "ttyS0"),
+        Arch::Arm64 => (&["-machine", "virt", "-cpu", "neoverse-n1"], "ttyAMA0"),
+    };
+    let program = format!("qemu-system-{}", arch.rust());
+    let mut qemu = Command::new(&program);
+    // KVM hangs inside other virtual machines.
+    qemu.args(["-accel", "tcg"]).args(board).args(["-smp", &cpus.to_string()]);
+    qemu.args(["-m", "1G", "-nographic", "-no-reboot", "-net", "none"]);
     qemu.arg("-kernel").arg(&kernel.image).arg("-initrd").arg(initramfs).arg("-append");
-    qemu.arg(format!("console=ttyS0 panic=-1 oops=panic loglevel=4 goroscope.seed={seed} goroscope.payload={payload}"));
+    qemu.arg(format!("console={serial} panic=-1 oops=panic loglevel=4 goroscope.seed={seed} goroscope.payload={payload}"));
     let start = Instant::now();
     let log = File::create(&console)?;
-    let child = qemu.stdin(Stdio::null()).stderr(log.try_clone()?).stdout(log).spawn().context("cannot start qemu-system-x86_64")?;
+    let child =
+        qemu.stdin(Stdio::null()).stderr(log.try_clone()?).stdout(log).spawn().with_context(|| format!("cannot start {program}"))?;
     let in_time = ends_in_time(child, start)?;
     let log = String::from_utf8_lossy(&fs::read(&console)?).into_owned();
     let found = parse(&log, start.elapsed());

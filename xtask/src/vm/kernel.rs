@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use crate::apt::Suite;
+use crate::arch::Arch;
 use crate::paths::cache;
 
 /// A series of kernels and the Debian suite that has it.
@@ -34,23 +35,23 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
-    /// The kernel of this series that is in the cache, else the newest of its suite.
+    /// The kernel of this series for `arch` that is in the cache, else the newest of its suite.
     ///
     /// # Errors
     /// The mirror cannot be reached or has no such kernel.
-    pub(super) fn fetch(series: &'static Series) -> Result<Self> {
-        let dir = cache().join("kernels").join(series.name);
+    pub(super) fn fetch(series: &'static Series, arch: Arch) -> Result<Self> {
+        let dir = cache().join("kernels").join(arch.name()).join(series.name);
         if let Ok(kernel) = Self::at(&dir, series.name) {
             return Ok(kernel);
         }
-        let suite = Suite::open(series.suite)?;
+        let suite = Suite::open(series.suite, arch)?;
         let version = series.name.replace('.', "\\.");
         // Since 6.19 linux-image-* only depends on linux-binary-*, which holds the image.
-        let names = |kind: &str| suite.names(&format!("^linux-{kind}-{version}[.].*-cloud-amd64$"));
+        let names = |kind: &str| suite.names(&format!("^linux-{kind}-{version}[.].*-cloud-{}$", arch.name()));
         let (binaries, images) = (names("binary")?, names("image")?);
         let package = newest(if binaries.is_empty() { &images } else { &binaries });
         let package = package.with_context(|| format!("{} has no cloud kernel {}", series.suite, series.name))?;
-        let files = cache().join("kernels").join(format!(".{}", series.name));
+        let files = dir.with_file_name(format!(".{}", series.name));
         suite.unpack(package, &files)?;
         // The image is in boot/, or, since 6.19, in usr/lib/modules/VERSION/; it needs no module to boot.
         let image = find_image(&files).with_context(|| format!("{package} holds no vmlinuz"))?;

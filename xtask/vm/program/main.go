@@ -61,6 +61,11 @@ func write(n32, n64, nString, nGeneric int) {
 	}
 }
 
+// park waits until the program ends.
+func park(never chan int) {
+	<-never
+}
+
 func timers(n int) {
 	for range n {
 		time.NewTimer(time.Hour).Stop()
@@ -79,6 +84,10 @@ func main() {
 	// What the runtime starts by itself is started now: later it would be counted as ours.
 	// The first call fills maps of the library's own, whose writes would be counted, too.
 	created()
+	never, parked := make(chan int), 5+random.Intn(20)
+	for range parked {
+		go park(never)
+	}
 	timers(1)
 	spawn(1)
 	runtime.GC()
@@ -114,6 +123,10 @@ func main() {
 	fmt.Println("word map_clears", clears)
 	fmt.Println("word timer_starts", stops)
 	fmt.Println("word timer_stops", stops)
+	fmt.Println("word goroutine_starts_by_site:main.spawn", starts)
+	fmt.Println("word map_writes_by_site:main.write", n32+n64+nString+nGeneric)
+	fmt.Println("word timer_starts_by_site:main.timers", stops)
+	fmt.Println("parked", parked)
 	fmt.Println("word end", 0)
 	_, _ = input.ReadString('\n')
 }

@@ -16,6 +16,7 @@ use anyhow::{Context as _, Result, bail};
 
 use self::scene::Scene;
 use super::{Cgroup, down, must_be_root, up};
+use crate::arch::Arch;
 use crate::setup::{self, Need};
 use crate::{image, interrupted, result, step};
 
@@ -138,7 +139,7 @@ pub(crate) fn everything(filter: Option<&str>, no_build: bool, yes: bool) -> Res
 
 /// The image of this tree, or the one that was built last.
 fn image_of(no_build: bool, yes: bool) -> Result<image::Built> {
-    let arch = image::Arch::host()?;
+    let arch = Arch::host()?;
     if no_build { image::built(arch) } else { image::build(&[arch], image::NAME, yes) }
 }
 
