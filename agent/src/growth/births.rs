@@ -80,6 +80,22 @@ pub(super) fn keep_pace(births: &[Tick], end: Tick) -> bool {
     last - doubt(last) >= (first + doubt(first)) * 2.0 / 3.0
 }
 
+/// Whether those who began in a watch of this `length`, and are older than `threshold`, surely came more and more rarely, as do the
+/// connections of a pool that fills whenever the load is higher than ever before. Either fewer are in the last third than chance would
+/// leave there of those who come evenly (in one of thirty cases), or they came early on average (Laplace's test of a trend, one in forty)
+/// and are few there, too. As load may have gone down, more than three eighths or half of the share of that third are never asked for.
+pub(super) fn fade(births: &[Tick], threshold: Tick, length: Tick) -> bool {
+    let third = length / 3;
+    let (count, judged) = (float(births.len()), f64::from(length.saturating_sub(threshold).max(1)));
+    let recent = float(births.iter().filter(|at| **at >= length - third).count());
+    let share = f64::from(third.saturating_sub(threshold)) / judged;
+    let usual = count * share;
+    let by_chance = usual - 1.9 * (usual * (1.0 - share)).sqrt();
+    let mean = births.iter().map(|at| f64::from(*at)).sum::<f64>() / count.max(1.0);
+    let trend = (mean / judged - 0.5) * (12.0 * count).sqrt();
+    recent < by_chance.min(usual * 3.0 / 8.0) || (trend < -2.0 && recent < usual / 2.0)
+}
+
 /// How many began in each of equal parts of the time from the first of them up to `end`.
 fn counts(births: &[Tick], end: Tick, parts: usize) -> Vec<f64> {
     let first = births.first().copied().unwrap_or(end);
@@ -129,5 +145,28 @@ mod tests {
         }
         check("too few to tell", 12, |share| share, false);
         check("none", 0, |share| share, false);
+    }
+
+    /// Whether so many that begin evenly in each third of a minute fade, without a threshold and with one of ten seconds.
+    fn check_fade(thirds: [u32; 3], expected: [bool; 2]) {
+        let third = |(index, count): (u32, u32)| (0..count).map(move |at| index * 2000 + at * 2000 / count);
+        let births: Vec<Tick> = (0..).zip(thirds).flat_map(third).collect();
+        assert_eq!([0, 1000].map(|threshold| fade(&births, threshold, 6000)), expected, "{thirds:?}");
+    }
+
+    #[test]
+    fn what_fades() {
+        check_fade([2, 1, 1], [false; 2]);
+        check_fade([4, 4, 1], [false; 2]);
+        check_fade([14, 7, 2], [true, true]);
+        check_fade([14, 7, 3], [true, false]);
+        check_fade([16, 4, 1], [true, true]);
+        check_fade([7, 7, 7], [false; 2]);
+        check_fade([7, 7, 4], [false; 2]);
+        check_fade([9, 9, 2], [true, false]);
+        check_fade([50, 30, 20], [false; 2]);
+        check_fade([50, 40, 10], [true, false]);
+        check_fade([10, 30, 8], [false; 2]);
+        check_fade([0, 0, 0], [false; 2]);
     }
 }

@@ -14,10 +14,11 @@
 //! of the loop.
 //!
 //! **They grow**, in a watch that ends: three or more, that blocked in three (live: began in four) or more of six equal parts of the
-//! watch, in its last third not fewer than chance would leave there; not where nobody has begun for longer than twice the longest pause
-//! between two of them: they have become as many as they shall be. In an endless watch: see `births`; the time is that from the first
-//! of them on, in the whole watch or in a later part of it, and it is not shorter than [`super::Stretches::waiting_ns`]. And where they
-//! must be old to be suspected, those of the same `go` statement that are younger must not have become fewer, nor none.
+//! watch, the youngest in its last third, and not surely more and more rarely ([`births::fade`]); not where nobody has begun for longer
+//! than twice the longest pause between two of them: they have become as many as they shall be. In an endless watch: see `births`; the
+//! time is that from the first of them on, in the whole watch or in a later part of it, and it is not shorter than
+//! [`super::Stretches::waiting_ns`]. And where they must be old to be suspected, those of the same `go` statement that are younger must not
+//! have become fewer, nor none.
 
 use std::collections::HashMap;
 
@@ -61,22 +62,8 @@ impl Spread {
     /// Enough, in enough parts, and still growing: what came to an end, or comes to one, has few in the last third.
     pub(super) fn grows(&self, parts: usize) -> bool {
         let used = self.parts.iter().filter(|count| **count > 0).count();
-        self.count >= MEMBERS && used >= parts && self.recent() > 0 && self.recent().saturating_mul(12) >= self.count
-    }
-
-    /// Whether the last third has what chance would leave it of those who begin evenly until `threshold` before the end of a time so long:
-    /// fewer are in it in one of thirty cases. A pool that fills whenever the load is higher than ever before has fewer, and ever fewer.
-    /// More than three eighths of its share are never asked for, as load may have gone down.
-    fn keeps_on(&self, threshold: Tick, length: Tick) -> bool {
-        let share = f64::from((length / 3).saturating_sub(threshold)) / f64::from(length.saturating_sub(threshold).max(1));
-        let usual = f64::from(self.count) * share;
-        let by_chance = usual - 1.9 * (usual * (1.0 - share)).sqrt();
-        f64::from(self.recent()) >= by_chance.min(usual * 3.0 / 8.0)
-    }
-
-    /// How many are in the last third.
-    fn recent(&self) -> u32 {
-        self.parts.iter().skip(PARTS * 2 / 3).sum()
+        let recent: u32 = self.parts.iter().skip(PARTS * 2 / 3).sum();
+        self.count >= MEMBERS && used >= parts && recent > 0 && recent.saturating_mul(12) >= self.count
     }
 }
 
@@ -231,7 +218,7 @@ impl<'a> Judgement<'a> {
         let Some(shortest_ns) = self.watch.settings.stretches.map(|stretches| stretches.waiting_ns) else {
             let mut spread = Spread::default();
             births.all().iter().for_each(|at| spread.add(*at, 0, self.now));
-            let grows = spread.grows(parts) && spread.keeps_on(threshold, self.now) && !self.rests(site);
+            let grows = spread.grows(parts) && !births::fade(births.all(), threshold, self.now) && !self.rests(site);
             return births.oldest().filter(|_| grows).map(|oldest| Growth { oldest, start: 0 });
         };
         let (born, judged) = (&self.sums.site(site)?.born, self.now.saturating_sub(threshold));
@@ -329,36 +316,5 @@ impl Charge {
             Self::Stuck(_) => Evidence::Stuck,
             Self::Proven(_) => Evidence::Proven,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Whether `early` evenly before the last third of the watch and `late` in it go on, without a threshold and with one of a sixth.
-    fn check(early: u32, late: u32, expected: [bool; 2]) {
-        let mut spread = Spread::default();
-        (0..early).for_each(|index| spread.add(index * 4000 / early, 0, 6000));
-        (0..late).for_each(|index| spread.add(4000 + index * 2000 / late, 0, 6000));
-        let found = [0, 1000].map(|threshold| spread.grows(STUCK_PARTS) && spread.keeps_on(threshold, 6000));
-        assert_eq!(found, expected, "{early} and {late}");
-    }
-
-    #[test]
-    fn what_comes_to_an_end_has_few_in_the_last_third() {
-        check(3, 0, [false; 2]);
-        check(4, 1, [true; 2]);
-        check(11, 1, [true; 2]);
-        check(12, 1, [false; 2]);
-        check(15, 2, [true; 2]);
-        check(16, 2, [false, true]);
-        check(17, 3, [true; 2]);
-        check(22, 2, [false, true]);
-        check(28, 3, [false, true]);
-        check(28, 5, [true; 2]);
-        check(88, 12, [false, true]);
-        check(87, 13, [true; 2]);
-        check(93, 7, [false; 2]);
     }
 }

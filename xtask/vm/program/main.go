@@ -23,6 +23,9 @@ var (
 	byGeneric = map[[3]int64]int{}
 )
 
+// Nobody sends.
+var never = make(chan int)
+
 // created is the runtime's own count of goroutines since the start, where it has one (Go 1.26).
 func created() (uint64, bool) {
 	sample := []metrics.Sample{{Name: "/sched/goroutines-created:goroutines"}}
@@ -62,7 +65,7 @@ func write(n32, n64, nString, nGeneric int) {
 }
 
 // park waits until the program ends.
-func park(never chan int) {
+func park() {
 	<-never
 }
 
@@ -84,9 +87,9 @@ func main() {
 	// What the runtime starts by itself is started now: later it would be counted as ours.
 	// The first call fills maps of the library's own, whose writes would be counted, too.
 	created()
-	never, parked := make(chan int), 5+random.Intn(20)
+	parked := 5 + random.Intn(20)
 	for range parked {
-		go park(never)
+		go park()
 	}
 	timers(1)
 	spawn(1)
