@@ -1,5 +1,6 @@
 //! The agent that is measured, as a running program, and what it says of a process.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -111,6 +112,12 @@ impl Agent {
     pub(super) fn stop(mut self) -> Result<()> {
         self.guard.end_by("TERM")
     }
+}
+
+/// For which share of the time each family of a process is counted.
+pub(super) fn modes(process: &Value) -> BTreeMap<String, f64> {
+    let families = process.get("families").and_then(Value::as_object).into_iter().flatten();
+    families.filter_map(|(name, mode)| Some((name.clone(), mode.get("ratio")?.as_f64()?))).collect()
 }
 
 /// How many families of a process are counted.

@@ -1,5 +1,6 @@
 //! What one counted event costs the target, and whether it is counted once: bare, agent at defaults, agent exact, bpftrace.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -41,11 +42,24 @@ impl Load {
 
     /// Starts it, held where it can be; `length` 0 is for ever.
     pub(super) fn start(self, lab: &Lab, length: Duration) -> Result<Target> {
+        let (program, arguments) = self.program(lab, length);
+        Target::start(&program, &arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Starts it for ever, on processor `cpu` only.
+    pub(super) fn start_on(self, lab: &Lab, cpu: usize) -> Result<Target> {
+        let (program, arguments) = self.program(lab, Duration::ZERO);
+        let (cpu, program) = (cpu.to_string(), program.display().to_string());
+        let arguments = ["--cpu-list", &cpu, &program].into_iter().chain(arguments.iter().map(String::as_str));
+        Target::start("taskset".as_ref(), &arguments.collect::<Vec<_>>())
+    }
+
+    fn program(self, lab: &Lab, length: Duration) -> (PathBuf, Vec<String>) {
         let seconds = format!("{}s", length.as_secs());
         match self {
-            Self::Map => Target::start(&lab.program("work"), &["map", &seconds]),
-            Self::Spawn => Target::start(&lab.program("work"), &["spawn", &seconds]),
-            Self::HttpFull | Self::HttpFixed => Target::start(&lab.program("serve"), &[]),
+            Self::Map => (lab.program("work"), vec!["map".to_owned(), seconds]),
+            Self::Spawn => (lab.program("work"), vec!["spawn".to_owned(), seconds]),
+            Self::HttpFull | Self::HttpFixed => (lab.program("serve"), vec![]),
         }
     }
 

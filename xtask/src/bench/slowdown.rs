@@ -1,126 +1,158 @@
-//! What the agent at its defaults takes from a process that runs for long: the same process, with and without it, in turns.
+//! What the agent at its defaults takes from a process that runs for long: two equal processes work side by side, each on a processor of
+//! its own, and the agent watches now the one, now the other. What the machine does to both of them falls out of the comparison.
 
-use std::process::Stdio;
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
-use super::agent::Agent;
+use super::agent::{Agent, modes};
 use super::cost::Load;
 use super::lab::{Lab, table};
-use super::numbers::{median, percent, spread, time};
+use super::numbers::{median, percent, time};
 use super::target::{Guard, Sample, Target};
 use super::{Section, Verdict};
 use crate::step;
 
-/// From the agent's start: what is told apart from the steady state.
-const FIRST: Duration = Duration::from_secs(5);
+/// From the agent's start: until the families that are busy are found so, and have had their first windows.
+const SETTLE: Duration = Duration::from_secs(10);
 
-/// What is left for the families that are busy to be found so, and for their first windows.
-const SETTLE: Duration = Duration::from_secs(5);
+/// What is compared: as long as a family's windows are apart.
+const BLOCK: Duration = Duration::from_secs(5);
 
-/// One turn: how much more an operation cost than without the agent, as shares.
-#[derive(Debug)]
-struct Turn {
-    first: f64,
-    cpu: f64,
-    wall: f64,
-    /// What it took of one core, as a share of the time.
-    core: f64,
-    /// The same comparison with no agent in the second half: what the machine does by itself.
-    nothing: f64,
+/// Blocks of a turn with the agent, and as many without it before.
+const BLOCKS: usize = 6;
+
+/// Turns of each load: as many for the one process as for the other.
+const TURNS: usize = 4;
+
+/// One of two equal processes, with who sends it requests.
+struct Side {
+    target: Target,
+    _client: Option<Guard>,
+    last: Sample,
+}
+
+/// What both did in one block of time.
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    /// CPU time of an operation of the first, as a multiple of that of the second.
+    ratio: f64,
+    /// CPU time and wall clock of an operation, of both on average, ns.
+    cost: f64,
+    pace: f64,
+}
+
+/// Blocks of a load, by which of the two the agent watched then, or would watch next.
+#[derive(Debug, Default)]
+struct Blocks {
+    without: [Vec<Block>; 2],
+    with: [Vec<Block>; 2],
+    /// Families and the share of time that they were counted, as last seen.
+    modes: BTreeMap<String, f64>,
 }
 
 pub(super) fn run(lab: &Lab) -> Result<Section> {
-    let seconds = lab.length(20).as_secs();
+    let cpus = thread::available_parallelism()?.get();
+    ensure!(cpus >= 2, "two processors are needed to compare two processes\n  remedy: another machine");
+    let (turns, blocks) = (lab.rounds(TURNS / 2) * 2, lab.rounds(BLOCKS));
     let mut text = format!(
-        "One process works all the time; in each of {} turns {seconds} s without the agent, {seconds} s without it again (how far two \
-         equal times differ here), the agent's start with its first {} s, {seconds} s with it in its steady state, {seconds} s without \
-         it. Slowdown: CPU time of an operation with the agent against the mean of before and after; median (smallest to largest). Of a \
-         core: the same, times how often the operation is done. A family with no more than 2,000 events a second is counted one by one, \
-         whatever else its process does: where that is little, as for a request each 5 ms, the slowdown is a large share of something \
-         small.\n\n",
-        lab.rounds(3),
-        FIRST.as_secs()
+        "Two equal processes work all the time, each on a processor of its own with whoever sends it requests; in {turns} turns the \
+         agent watches the one and the other, for {blocks} blocks of {} s in its steady state. Slowdown: CPU time of an operation in \
+         the process that is watched against the other's, by the median of the blocks. Nothing against nothing: the same of as many \
+         blocks between the turns, without the agent: how far the machine lets this be told. Of a core: the slowdown times how often \
+         the operation is done. Counted: for which share of the time the probes are on. A family with no more than 2,000 events a \
+         second is counted one by one, whatever else its process does: where that is little, as for a request each 5 ms, the slowdown \
+         is a large share of something small.\n\n",
+        BLOCK.as_secs()
     );
     let (mut rows, mut verdicts) = (vec![], vec![]);
     for load in Load::ALL {
-        let mut turns = vec![];
-        let mut bare = vec![];
-        for round in 0..lab.rounds(3) {
-            let (turn, cost) = lab.undisturbed(|| turn(lab, load)).with_context(|| load.name())?;
-            step::note(&format!("{} {round}: {turn:?}", load.name()));
-            turns.push(turn);
-            bare.push(cost);
-        }
-        let of = |part: fn(&Turn) -> f64| turns.iter().map(part).collect::<Vec<_>>();
-        let (cpu, wall) = (of(|turn| turn.cpu), of(|turn| turn.wall));
-        let wall_text = if load == Load::HttpFixed { "-".to_owned() } else { spread(&wall, percent) };
-        rows.push(vec![
-            load.name().to_owned(),
-            time(median(&bare)),
-            spread(&cpu, percent),
-            wall_text,
-            spread(&of(|turn| turn.core), percent),
-            spread(&of(|turn| turn.first), percent),
-            spread(&of(|turn| turn.nothing), percent),
-        ]);
-        verdicts.push(Verdict::new(format!("{}: <= 1 % at defaults", load.name()), percent(median(&cpu)), median(&cpu) <= 0.01));
+        let found = lab.undisturbed(|| measure(lab, load, turns, blocks))?;
+        let (slowdown, nothing) = (slower(&found.with), slower(&found.without));
+        step::note(&format!("{}: {}, nothing against nothing {}", load.name(), percent(slowdown), percent(nothing)));
+        let bare = |part: fn(&Block) -> f64| median(&found.without.iter().flatten().map(part).collect::<Vec<_>>());
+        let (cost, pace) = (bare(|block| block.cost), bare(|block| block.pace));
+        let counted = found.modes.iter().map(|(family, share)| format!("{family} {:.2} %", share * 100.0)).collect::<Vec<_>>().join(", ");
+        rows.push(vec![load.name().to_owned(), time(cost), percent(slowdown), percent(nothing), percent(slowdown * cost / pace), counted]);
+        verdicts.push(Verdict::new(format!("{}: <= 1 % at defaults", load.name()), percent(slowdown), slowdown <= 0.01));
     }
-    let head = [
-        "target",
-        "bare CPU per operation",
-        "slowdown, CPU",
-        "slowdown, wall clock",
-        "of a core",
-        "first seconds, CPU",
-        "nothing against nothing",
-    ];
-    text.push_str(&table(&head, &rows));
+    text.push_str(&table(
+        &["target", "bare CPU per operation", "slowdown, CPU", "nothing against nothing", "of a core", "counted, of the time"],
+        &rows,
+    ));
     Ok(Section { text, verdicts })
 }
 
-fn turn(lab: &Lab, load: Load) -> Result<(Turn, f64)> {
-    let length = lab.length(20);
-    let mut target = load.start(lab, Duration::ZERO)?;
-    let client = load.client(lab, &target.word, Duration::from_secs(3600));
-    let _client = match &client {
-        None => {
-            target.go()?;
-            None
+/// How much slower the one is while it is watched than while the other is.
+fn slower([first, second]: &[Vec<Block>; 2]) -> f64 {
+    let ratio = |blocks: &[Block]| median(&blocks.iter().map(|block| block.ratio).collect::<Vec<_>>());
+    (ratio(first) / ratio(second)).sqrt() - 1.0
+}
+
+fn measure(lab: &Lab, load: Load, turns: usize, blocks: usize) -> Result<Blocks> {
+    let mut sides = [Side::start(lab, load, 0)?, Side::start(lab, load, 1)?];
+    // Caches fill, heaps find their size.
+    thread::sleep(Duration::from_secs(2));
+    let mut found = Blocks::default();
+    for turn in 0..turns {
+        let watched = turn % 2;
+        let without = compare(&mut sides, blocks);
+        let pid = sides.get(watched).map(|side| side.target.pid()).context("there are two")?;
+        let agent = Agent::start(lab, &["--pid", &pid.to_string()])?;
+        agent.attached(pid)?;
+        thread::sleep(SETTLE);
+        let with = compare(&mut sides, blocks);
+        found.modes = modes(&agent.process(pid)?);
+        agent.stop()?;
+        thread::sleep(Duration::from_secs(1));
+        for (all, new) in [(&mut found.without, without), (&mut found.with, with)] {
+            all.get_mut(watched).context("there are two")?.extend(new);
         }
-        Some(client) => Some(Guard::spawn(client.get_program().as_ref(), |command| {
-            command.args(client.get_args()).stdout(Stdio::null());
-        })?),
+    }
+    Ok(found)
+}
+
+/// So many blocks of time from now on.
+fn compare(sides: &mut [Side; 2], blocks: usize) -> Vec<Block> {
+    sides.iter_mut().for_each(|side| side.last = side.target.now());
+    let block = |_| {
+        thread::sleep(BLOCK);
+        let [(first, first_pace), (second, second_pace)] = sides.each_mut().map(Side::since_last);
+        Block { ratio: first / second, cost: f64::midpoint(first, second), pace: f64::midpoint(first_pace, second_pace) }
     };
-    // Caches fill, the heap finds its size.
-    target.watch(Duration::from_secs(2))?;
-    let ends = |samples: Vec<Sample>| Some((*samples.first()?, *samples.last()?));
-    let phase = |target: &mut Target, length| ends(target.watch(length)?).context("no samples");
-    let before = phase(&mut target, length)?;
-    let again = phase(&mut target, length)?;
-    let from = target.now();
-    let agent = Agent::start(lab, &["--pid", &target.pid().to_string()])?;
-    agent.attached(target.pid())?;
-    let past = Duration::from_secs_f64((target.now().wall - from.wall) / 1e9);
-    let (_, to) = phase(&mut target, FIRST.saturating_sub(past))?;
-    thread::sleep(SETTLE);
-    target.now();
-    let with = phase(&mut target, length)?;
-    agent.stop()?;
-    thread::sleep(Duration::from_secs(1));
-    target.now();
-    let after = phase(&mut target, length)?;
-    let cost = |(from, to): &(Sample, Sample)| to.cost_since(from);
-    let pace = |(from, to): &(Sample, Sample)| to.pace_since(from);
-    let bare = f64::midpoint(cost(&again), cost(&after));
-    let turn = Turn {
-        first: to.cost_since(&from) / bare - 1.0,
-        cpu: cost(&with) / bare - 1.0,
-        wall: pace(&with) / f64::midpoint(pace(&again), pace(&after)) - 1.0,
-        core: (cost(&with) - bare) / pace(&with),
-        nothing: cost(&again) / f64::midpoint(cost(&before), cost(&after)) - 1.0,
-    };
-    Ok((turn, bare))
+    (0..blocks).map(block).collect()
+}
+
+impl Side {
+    /// Starts a process that works on processor `cpu` only.
+    fn start(lab: &Lab, load: Load, cpu: usize) -> Result<Self> {
+        let mut target = load.start_on(lab, cpu)?;
+        let client = match load.client(lab, &target.word, Duration::from_secs(3600)) {
+            None => {
+                target.go()?;
+                None
+            }
+            Some(client) => Some(pinned(&client, cpu)?),
+        };
+        let last = target.now();
+        Ok(Self { target, _client: client, last })
+    }
+
+    /// CPU time and wall clock of an operation since this was last asked.
+    fn since_last(&mut self) -> (f64, f64) {
+        let now = self.target.now();
+        let found = (now.cost_since(&self.last), now.pace_since(&self.last));
+        self.last = now;
+        found
+    }
+}
+
+/// Starts a command on one processor.
+fn pinned(client: &Command, cpu: usize) -> Result<Guard> {
+    Guard::spawn("taskset".as_ref(), |command| {
+        command.args(["--cpu-list", &cpu.to_string()]).arg(client.get_program()).args(client.get_args()).stdout(Stdio::null());
+    })
 }
