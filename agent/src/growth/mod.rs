@@ -1,7 +1,7 @@
 //! Which goroutines of a process leak: told by evidence from censuses and proofs over time.
 //!
-//! Input nouns: [`Goroutine`]s of one census after another, the places where they wait, [`Proof`]s, connections; the time with each.
-//! Output noun: [`Suspect`]. Must not know processes, memory, executables; has no clock and no threads.
+//! Input nouns: [`Goroutine`]s of one census after another, the places where they wait, [`crate::model::Proof`]s, connections; the time
+//! with each. Output noun: [`Suspect`]. Must not know processes, memory, executables; has no clock and no threads.
 //!
 //! One [`Watch`] for each process. A goroutine takes some 40 bytes; where there are more than [`Settings::members`], one in two, four and
 //! so on is followed, and [`Suspect::one_in`] says so. No constant is an absolute time, but for a floor of one second: all are
@@ -14,6 +14,7 @@ mod gap;
 mod groups;
 mod judge;
 mod member;
+mod proofs;
 mod queues;
 mod schedule;
 mod settings;
@@ -42,7 +43,7 @@ pub use self::{
     standing::{Innocence, Said},
     trend::MemoryTrend,
 };
-use crate::model::{Goroutine, GoroutineState, Proof, RuntimeAddress, Suspect, TickerSuspect, Waiter};
+use crate::model::{Goroutine, GoroutineState, RuntimeAddress, Suspect, TickerSuspect};
 
 const NS_PER_TICK: u64 = 10_000_000;
 const TICKS_PER_SECOND: Tick = 100;
@@ -221,45 +222,6 @@ impl Watch {
         self.connections.are(now, inodes, slack);
     }
 
-    /// One more proof.
-    pub fn proof(&mut self, proof: &Proof) {
-        let began = self.tick(proof.began_ns);
-        let Some(number) = u16::try_from(self.proofs.len() + 1).ok().filter(|number| *number < u16::MAX) else { return };
-        self.proofs.push(began);
-        self.last_proof = Some((self.since_start(proof.began_ns), proof.ended_ns.saturating_sub(proof.began_ns)));
-        let (shared, slack) = (self.shared_objects(proof), self.slack());
-        for (goid, waiter) in &proof.waiters {
-            let Some(member) = self.members.get_mut(goid) else { continue };
-            if member.seq != waiter.seq || self.reasons.get(member.reason).is_none() || member.since > began {
-                continue;
-            }
-            if member.outlived == 0 && member.deadline != 0 && began > member.deadline.saturating_add(slack) {
-                member.outlived = number;
-            }
-            let due = waiter.deadline_ns.filter(|due| *due > proof.began_ns);
-            let due = due.map_or(0, |due| tick(due.saturating_sub(self.started_ns)).max(1));
-            member.proven(number, waiter.unreachable, due);
-            if !waiter.objects.is_empty() {
-                let alone = |object: &RuntimeAddress| shared.get(&(member.site, *object)).is_none_or(|waiters| *waiters < 2);
-                member.set_shares(!waiter.objects.iter().any(alone));
-            }
-        }
-        for (goid, waiter) in &proof.waiters {
-            let waits = self.members.get(goid).is_some_and(|member| self.waits_for(member, &waiter.peers, slack));
-            if let Some(member) = self.members.get_mut(goid) {
-                member.set_waits_for_peers(waits);
-            }
-        }
-        self.tickers.proof(number, began, &proof.tickers);
-        self.ends.proof(&self.members, proof);
-        queues::void_deadlines(&mut self.members, proof, &self.proofs);
-    }
-
-    /// No proof was to be had at this time, and it cost so much: the next is due as if there had been one.
-    pub fn no_proof(&mut self, now_ns: u64, cost_ns: u64) {
-        self.last_proof = Some((self.since_start(now_ns), cost_ns));
-    }
-
     /// So many timers are pending in a runtime that keeps forgotten tickers.
     pub fn timers(&mut self, count: u64) {
         self.timers = Some((self.timers.map_or(count, |(first, _)| first.min(count)), count));
@@ -268,13 +230,6 @@ impl Watch {
     /// Whether so many timers more are pending than there were that tickers may have been forgotten.
     fn has_more_timers(&self) -> bool {
         self.tickers.matter() || self.timers.is_some_and(|(first, now)| now >= first.saturating_add(TIMERS))
-    }
-
-    /// When the next proof is due. `None`: nobody waits who could be stuck and began while watched, and the timers became no more.
-    #[must_use]
-    pub fn next_proof_ns(&self) -> Option<u64> {
-        let due = || schedule::next_proof(self.last_proof, self.groups.want_proof());
-        (self.waiting > 0 || self.has_more_timers()).then(|| self.started_ns.saturating_add(due()))
     }
 
     /// What can be said now, by what was said before: what stood stands until its goroutines are gone, or found innocent.
@@ -317,30 +272,6 @@ impl Watch {
     #[must_use]
     pub const fn one_in(&self) -> u64 {
         1 << self.sampling
-    }
-
-    /// For how many goroutines of a `go` statement who run again and again an object is what they wait on.
-    fn shared_objects(&self, proof: &Proof) -> HashMap<(u16, RuntimeAddress), u32> {
-        let mut shared: HashMap<(u16, RuntimeAddress), u32> = HashMap::new();
-        for (goid, waiter) in &proof.waiters {
-            // Only of those that run again and again it matters.
-            let Some(member) = self.members.get(goid).filter(|member| member.runs > 0) else { continue };
-            for object in &waiter.objects {
-                *shared.entry((member.site, *object)).or_default() += 1;
-            }
-        }
-        shared
-    }
-
-    /// Whether all `peers` began along with `member`, or as children of it, and have not run since it began to wait: they sleep for once,
-    /// and not between the turns of a loop. Who leads to what many wait on is none of theirs.
-    fn waits_for(&self, member: &Member, peers: &[u64], slack: Tick) -> bool {
-        let is_own = |goid: &u64| {
-            self.members.get(goid).is_some_and(|peer| {
-                !peer.at_start() && peer.born.abs_diff(member.born) <= slack && peer.since <= member.since.saturating_add(slack)
-            })
-        };
-        (1..Waiter::PEERS).contains(&peers.len()) && peers.iter().all(is_own)
     }
 
     /// A struct that nobody has used again since its goroutine ended: the site also ends.

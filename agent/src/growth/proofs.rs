@@ -1,0 +1,83 @@
+//! What a proof tells a [`Watch`], and when the next is due. Input noun: [`Proof`]. Output: what its members are known to be. Must not
+//! judge.
+
+use std::collections::HashMap;
+
+use super::{
+    Watch,
+    member::{Member, Tick},
+    queues, schedule, tick,
+};
+use crate::model::{Proof, RuntimeAddress, Waiter};
+
+impl Watch {
+    /// One more proof.
+    pub fn proof(&mut self, proof: &Proof) {
+        let began = self.tick(proof.began_ns);
+        let Some(number) = u16::try_from(self.proofs.len() + 1).ok().filter(|number| *number < u16::MAX) else { return };
+        self.proofs.push(began);
+        self.last_proof = Some((self.since_start(proof.began_ns), proof.ended_ns.saturating_sub(proof.began_ns)));
+        let (shared, slack) = (self.shared_objects(proof), self.slack());
+        for (goid, waiter) in &proof.waiters {
+            let Some(member) = self.members.get_mut(goid) else { continue };
+            if member.seq != waiter.seq || self.reasons.get(member.reason).is_none() || member.since > began {
+                continue;
+            }
+            if member.outlived == 0 && member.deadline != 0 && began > member.deadline.saturating_add(slack) {
+                member.outlived = number;
+            }
+            let due = waiter.deadline_ns.filter(|due| *due > proof.began_ns);
+            let due = due.map_or(0, |due| tick(due.saturating_sub(self.started_ns)).max(1));
+            member.proven(number, waiter.unreachable, due);
+            if !waiter.objects.is_empty() {
+                let alone = |object: &RuntimeAddress| shared.get(&(member.site, *object)).is_none_or(|waiters| *waiters < 2);
+                member.set_shares(!waiter.objects.iter().any(alone));
+            }
+        }
+        for (goid, waiter) in &proof.waiters {
+            let waits = self.members.get(goid).is_some_and(|member| self.waits_for(member, &waiter.peers, slack));
+            if let Some(member) = self.members.get_mut(goid) {
+                member.set_waits_for_peers(waits);
+            }
+        }
+        self.tickers.proof(number, began, &proof.tickers);
+        self.ends.proof(&self.members, proof);
+        queues::void_deadlines(&mut self.members, proof, &self.proofs);
+    }
+
+    /// No proof was to be had at this time, and it cost so much: the next is due as if there had been one.
+    pub fn no_proof(&mut self, now_ns: u64, cost_ns: u64) {
+        self.last_proof = Some((self.since_start(now_ns), cost_ns));
+    }
+
+    /// When the next proof is due. `None`: nobody waits who could be stuck and began while watched, and the timers became no more.
+    #[must_use]
+    pub fn next_proof_ns(&self) -> Option<u64> {
+        let due = || schedule::next_proof(self.last_proof, self.groups.want_proof());
+        (self.waiting > 0 || self.has_more_timers()).then(|| self.started_ns.saturating_add(due()))
+    }
+
+    /// For how many goroutines of a `go` statement who run again and again an object is what they wait on.
+    fn shared_objects(&self, proof: &Proof) -> HashMap<(u16, RuntimeAddress), u32> {
+        let mut shared: HashMap<(u16, RuntimeAddress), u32> = HashMap::new();
+        for (goid, waiter) in &proof.waiters {
+            // Only of those that run again and again it matters.
+            let Some(member) = self.members.get(goid).filter(|member| member.runs > 0) else { continue };
+            for object in &waiter.objects {
+                *shared.entry((member.site, *object)).or_default() += 1;
+            }
+        }
+        shared
+    }
+
+    /// Whether all `peers` began along with `member`, or as children of it, and have not run since it began to wait: they sleep for once,
+    /// and not between the turns of a loop. Who leads to what many wait on is none of theirs.
+    fn waits_for(&self, member: &Member, peers: &[u64], slack: Tick) -> bool {
+        let is_own = |goid: &u64| {
+            self.members.get(goid).is_some_and(|peer| {
+                !peer.at_start() && peer.born.abs_diff(member.born) <= slack && peer.since <= member.since.saturating_add(slack)
+            })
+        };
+        (1..Waiter::PEERS).contains(&peers.len()) && peers.iter().all(is_own)
+    }
+}
