@@ -3,8 +3,8 @@
 //! for one that is a library's) and the lines where they wait (`// WAITS: id`). How many leaked is what the Go runtime itself says at
 //! the end, in the dump that SIGABRT asks for.
 //!
-//! A small spread by default. `GOROSCOPE_LEAKS` is a set that is run whole (`programs`, `held-out`; `endless`: the programs and those of
-//! `tests/leaks/endless` under `goroscope run`, where what was said at any time counts), with `GOROSCOPE_LEAKS_ONLY` (words,
+//! A small spread by default. `GOROSCOPE_LEAKS` is a set that is run whole (`programs`, `held-out`, `independent`; `endless`: the programs
+//! and those of `tests/leaks/endless` under `goroscope run`, where what was said at any time counts), with `GOROSCOPE_LEAKS_ONLY` (words,
 //! by comma) only programs whose names contain one; `GOROSCOPE_LEAKS_FOR` is the length of the watch in seconds,
 //! `GOROSCOPE_LEAKS_PARALLEL` how many programs run at once, `GOROSCOPE_LEAKS_GO` the versions. `GOROSCOPE_RESULT_FILE` gets one line
 //! of JSON for each program and version.
@@ -79,7 +79,7 @@ impl Program {
     fn all(set: &str) -> Vec<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/leaks");
         let roots = match set {
-            "held-out" => vec![root.join("held-out")],
+            "held-out" | "independent" => vec![root.join(set)],
             "endless" => vec![root.join("endless"), root],
             _ => vec![root],
         };
@@ -123,7 +123,10 @@ impl Settings {
         let number = |name: &str| variable(name).map(|value| value.parse().unwrap_or_else(|_| panic!("{name}={value} is no number")));
         let words = |text: String| text.split(',').map(str::to_owned).collect::<Vec<_>>();
         let set = variable("GOROSCOPE_LEAKS");
-        assert!(set.as_deref().is_none_or(|set| ["programs", "held-out", "endless"].contains(&set)), "GOROSCOPE_LEAKS={set:?} is no set");
+        assert!(
+            set.as_deref().is_none_or(|set| ["programs", "held-out", "independent", "endless"].contains(&set)),
+            "GOROSCOPE_LEAKS={set:?} is no set"
+        );
         let mut programs = Program::all(set.as_deref().unwrap_or("programs"));
         if let Some(only) = variable("GOROSCOPE_LEAKS_ONLY").map(words) {
             programs.retain(|program| only.iter().any(|word| program.name.contains(word)));

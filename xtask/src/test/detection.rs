@@ -31,6 +31,8 @@ pub(crate) enum Set {
     Programs,
     /// agent/tests/leaks/held-out: not looked at while the detector was made.
     HeldOut,
+    /// agent/tests/leaks/independent: written by somebody who did not know how the detector works, and run when it was made.
+    Independent,
     /// The programs, and agent/tests/leaks/endless, under `goroscope run`.
     Endless,
     /// Servers that others wrote, without and with a leak.
@@ -38,12 +40,13 @@ pub(crate) enum Set {
 }
 
 impl Set {
-    const ALL: [Self; 4] = [Self::Programs, Self::HeldOut, Self::Endless, Self::Servers];
+    const ALL: [Self; 5] = [Self::Programs, Self::HeldOut, Self::Independent, Self::Endless, Self::Servers];
 
     fn name(self) -> &'static str {
         match self {
             Self::Programs => "programs",
             Self::HeldOut => "held-out",
+            Self::Independent => "independent",
             Self::Endless => "endless",
             Self::Servers => "servers",
         }
@@ -53,6 +56,7 @@ impl Set {
         match self {
             Self::Programs => "## Programs",
             Self::HeldOut => "## Programs that were set aside",
+            Self::Independent => "## Programs by somebody who did not know the detector",
             Self::Endless => "## Programs under `goroscope run`",
             Self::Servers => "## Servers",
         }
