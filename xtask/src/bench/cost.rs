@@ -11,7 +11,7 @@ use super::agent::Agent;
 use super::bpftrace::Bpftrace;
 use super::lab::{Lab, table};
 use super::numbers::{median, spread, time};
-use super::target::{Sample, Target};
+use super::target::{Sample, Target, pinned};
 use super::{Section, Verdict};
 use crate::step::{self, output};
 
@@ -49,9 +49,8 @@ impl Load {
     /// Starts it for ever, on processor `cpu` only.
     pub(super) fn start_on(self, lab: &Lab, cpu: usize) -> Result<Target> {
         let (program, arguments) = self.program(lab, Duration::ZERO);
-        let (cpu, program) = (cpu.to_string(), program.display().to_string());
-        let arguments = ["--cpu-list", &cpu, &program].into_iter().chain(arguments.iter().map(String::as_str));
-        Target::start("taskset".as_ref(), &arguments.collect::<Vec<_>>())
+        let pinned = pinned(cpu, &program.to_string_lossy(), arguments);
+        Target::start("taskset".as_ref(), &pinned.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     fn program(self, lab: &Lab, length: Duration) -> (PathBuf, Vec<String>) {

@@ -2,7 +2,7 @@
 //! its own, and the agent watches now the one, now the other. What the machine does to both of them falls out of the comparison.
 
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::agent::{Agent, modes};
 use super::cost::Load;
 use super::lab::{Lab, table};
 use super::numbers::{median, percent, time};
-use super::target::{Guard, Sample, Target};
+use super::target::{Guard, Sample, Target, pinned};
 use super::{Section, Verdict};
 use crate::step;
 
@@ -135,7 +135,13 @@ impl Side {
                 target.go()?;
                 None
             }
-            Some(client) => Some(pinned(&client, cpu)?),
+            Some(client) => {
+                let arguments = client.get_args().map(|argument| argument.to_string_lossy().into_owned());
+                let pinned = pinned(cpu, &client.get_program().to_string_lossy(), arguments);
+                Some(Guard::spawn("taskset".as_ref(), |command| {
+                    command.args(pinned).stdout(Stdio::null());
+                })?)
+            }
         };
         let last = target.now();
         Ok(Self { target, _client: client, last })
@@ -148,11 +154,4 @@ impl Side {
         self.last = now;
         found
     }
-}
-
-/// Starts a command on one processor.
-fn pinned(client: &Command, cpu: usize) -> Result<Guard> {
-    Guard::spawn("taskset".as_ref(), |command| {
-        command.args(["--cpu-list", &cpu.to_string()]).arg(client.get_program()).args(client.get_args()).stdout(Stdio::null());
-    })
 }

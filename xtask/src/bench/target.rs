@@ -51,6 +51,11 @@ impl Drop for Guard {
     }
 }
 
+/// The arguments with which taskset runs `program` on processor `cpu` only.
+pub(super) fn pinned(cpu: usize, program: &str, arguments: impl IntoIterator<Item = String>) -> Vec<String> {
+    ["--cpu-list".to_owned(), cpu.to_string(), program.to_owned()].into_iter().chain(arguments).collect()
+}
+
 /// How far a target was at some time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sample {

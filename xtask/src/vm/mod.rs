@@ -167,5 +167,10 @@ fn report(runs: &[Run], seed: u64, document: bool) -> Result<()> {
         "# Kernels\n\nThe image's agent in an emulated machine of each kernel counts a program that counts itself (seed {seed}): `ok` means \
          no difference in any family, and nothing counted once the program rests.\n\n{table}"
     );
-    result::write("docs/kernels.md", "cargo xtask vm", &["ebpf", "agent/src/tracer", "agent/src/plan", "xtask/vm"], &body)
+    result::write(
+        "docs/kernels.md",
+        "cargo xtask vm",
+        &["ebpf", "agent/src/tracer", "agent/src/plan", "agent/src/goruntime", "xtask/vm"],
+        &body,
+    )
 }
