@@ -7,12 +7,18 @@ pub fn is_library_function(name: &str) -> bool {
     is_library(name.as_bytes())
 }
 
-/// Whether a function only passes on a wait of its caller: `runtime`, `sync`, `time`, `internal/...` and what is below them.
+/// Whether a function only passes on a wait of its caller: `runtime`, `sync`, `time`, `internal/...` and what is below them; and `net`, `os`,
+/// `bufio` and `syscall` themselves, which read and write for others.
 #[must_use]
 pub fn passes_waits_on(name: &str) -> bool {
     let Some(package) = package(name.as_bytes()) else { return false };
     let first = package.split(|byte| *byte == b'/').next().unwrap_or_default();
-    matches!(first, b"runtime" | b"sync" | b"time") || (first == b"internal" && package.len() > first.len())
+    match first {
+        b"runtime" | b"sync" | b"time" => true,
+        b"internal" => package.len() > first.len(),
+        b"net" | b"os" | b"bufio" | b"syscall" => package.len() == first.len(),
+        _ => false,
+    }
 }
 
 /// As [`is_library_function`]; a name cut after its package is enough.
@@ -96,6 +102,9 @@ mod tests {
             ("internal/sync.(*Mutex).lockSlow", true),
             ("internal/poll.(*FD).Read", true),
             ("time.Sleep", true),
+            ("net.(*conn).Read", true),
+            ("bufio.(*Scanner).Scan", true),
+            ("os/exec.(*Cmd).Wait", false),
             ("io.(*pipe).write", false),
             ("net/http.(*persistConn).readLoop", false),
             ("golang.org/x/sync/errgroup.(*Group).Wait", false),

@@ -48,6 +48,7 @@ const SHARES: u8 = 4;
 const TWO_PROOFS: u8 = 8;
 const DEADLINE_VOID: u8 = 16;
 const FOR_PEERS: u8 = 32;
+const OWN_PIPE: u8 = 64;
 
 impl Member {
     pub(super) const fn new(at_start: bool, now: Tick, site: u16, group: u32, seq: u8, reason: u8, census: u8) -> Self {
@@ -108,6 +109,15 @@ impl Member {
         self.flags = if waits { self.flags | FOR_PEERS } else { self.flags & !FOR_PEERS };
     }
 
+    /// It waits for a pipe whose other end the process itself holds.
+    pub(super) const fn waits_for_own_pipe(&self) -> bool {
+        self.flags & OWN_PIPE != 0
+    }
+
+    pub(super) const fn set_waits_for_own_pipe(&mut self, waits: bool) {
+        self.flags = if waits { self.flags | OWN_PIPE } else { self.flags & !OWN_PIPE };
+    }
+
     pub(super) const fn set_stack_known(&mut self) {
         self.flags |= STACK_KNOWN;
     }
@@ -120,7 +130,7 @@ impl Member {
     pub(super) fn begin(&mut self, now: Tick, seq: u8, reason: u8, group: u32) {
         (self.since, self.seq, self.reason, self.group) = (now, seq, reason, group);
         (self.deadline, self.dead_since, self.dead_last, self.proof, self.outlived) = (0, 0, 0, 0, 0);
-        self.flags &= !(STACK_KNOWN | TWO_PROOFS | DEADLINE_VOID | FOR_PEERS);
+        self.flags &= !(STACK_KNOWN | TWO_PROOFS | DEADLINE_VOID | FOR_PEERS | OWN_PIPE);
     }
 
     /// Proof number `proof` saw it in this wait.
@@ -145,7 +155,11 @@ impl Member {
 
 /// Wait reasons by number; the numbers behind them are what is no wait.
 #[derive(Debug, Default)]
-pub(super) struct Reasons(Vec<WaitReason>);
+pub(super) struct Reasons {
+    known: Vec<WaitReason>,
+    /// Who waits for the kernel may wait for the process itself.
+    pub(super) own_ends: bool,
+}
 
 /// On a processor, or about to be.
 pub(super) const RUNS: u8 = u8::MAX;
@@ -159,9 +173,9 @@ impl Reasons {
     pub(super) fn number(&mut self, goroutine: &Goroutine) -> u8 {
         match (goroutine.state, goroutine.wait) {
             (GoroutineState::Waiting, Some(wait)) => {
-                let known = self.0.iter().position(|reason| *reason == wait).unwrap_or_else(|| {
-                    self.0.push(wait);
-                    self.0.len() - 1
+                let known = self.known.iter().position(|reason| *reason == wait).unwrap_or_else(|| {
+                    self.known.push(wait);
+                    self.known.len() - 1
                 });
                 u8::try_from(known).unwrap_or(UNNAMED).min(UNNAMED)
             }
@@ -173,7 +187,7 @@ impl Reasons {
 
     /// The reason with that number, if it is a wait.
     pub(super) fn get(&self, number: u8) -> Option<WaitReason> {
-        self.0.get(usize::from(number)).copied()
+        self.known.get(usize::from(number)).copied()
     }
 
     /// What can end it.
@@ -183,7 +197,11 @@ impl Reasons {
 
     /// Whether goroutines can be stuck in it: only other goroutines end it, or nobody does.
     pub(super) fn can_be_stuck(&self, number: u8) -> bool {
-        use WaitKind::{Channel, Cond, Coroutine, Forever, Semaphore};
-        matches!(self.kind(number), Some(Channel | Forever | Semaphore | Cond | Coroutine))
+        use WaitKind::{Channel, Cond, Coroutine, Forever, Io, Semaphore};
+        match self.kind(number) {
+            Some(Channel | Forever | Semaphore | Cond | Coroutine) => true,
+            Some(Io) => self.own_ends,
+            _ => false,
+        }
     }
 }

@@ -222,6 +222,11 @@ impl Watch {
         self.connections.are(now, inodes, slack);
     }
 
+    /// Whether the process has pipes or connections that lead to itself: those who wait for the kernel may wait for it.
+    pub const fn own_ends(&mut self, has: bool) {
+        self.reasons.own_ends = has;
+    }
+
     /// So many timers are pending in a runtime that keeps forgotten tickers.
     pub fn timers(&mut self, count: u64) {
         self.timers = Some((self.timers.map_or(count, |(first, _)| first.min(count)), count));
@@ -316,8 +321,13 @@ impl Watch {
         if member.at_start() || !self.reasons.can_be_stuck(member.reason) || now.saturating_sub(member.since) <= threshold {
             return false;
         }
+        let kind = self.reasons.kind(member.reason);
+        // Whoever is at the other end of a connection may be slow: a pipe within the process is a channel like others.
+        if kind == Some(WaitKind::Io) && !member.waits_for_own_pipe() {
+            return false;
+        }
         // A timer that is pending ends the wait. Coroutines are in no proof, and no timer wakes them.
-        let looked_for_timers = member.proof != 0 || self.reasons.kind(member.reason) == Some(WaitKind::Coroutine);
+        let looked_for_timers = member.proof != 0 || kind == Some(WaitKind::Coroutine);
         looked_for_timers && member.ends_at() == 0 && !member.waits_for_peers()
     }
 

@@ -29,6 +29,7 @@ impl Watch {
             let due = waiter.deadline_ns.filter(|due| *due > proof.began_ns);
             let due = due.map_or(0, |due| tick(due.saturating_sub(self.started_ns)).max(1));
             member.proven(number, waiter.unreachable, due);
+            member.set_waits_for_own_pipe(waiter.own_pipe);
             if !waiter.objects.is_empty() {
                 let alone = |object: &RuntimeAddress| shared.get(&(member.site, *object)).is_none_or(|waiters| *waiters < 2);
                 member.set_shares(!waiter.objects.iter().any(alone));

@@ -18,7 +18,7 @@ pub use self::{
 };
 pub use crate::growth::{Innocence, Settings, Stretches};
 use crate::{
-    discovery::{Life, ProcRoot, Sockets},
+    discovery::{Descriptors, Life, ProcRoot},
     goruntime::{ProcessMemory, Runtime, RuntimeError},
     growth::{MemoryTrend, Watch, census_period},
     model::{Finding, Goroutine, LimitKind, MemoryError, MemoryLimit, Projection, RuntimeAddress, RuntimeFigures, Suspect, TickerSuspect},
@@ -59,7 +59,7 @@ pub struct Looks<D> {
     prover: Prover,
     watch: Watch,
     trend: MemoryTrend,
-    sockets: Sockets,
+    descriptors: Descriptors,
     started_ns: u64,
     next_census_ns: u64,
     next_connections_ns: u64,
@@ -86,7 +86,7 @@ impl<D: Deadline> Looks<D> {
             subject,
             watch: Watch::new(now, settings),
             trend: MemoryTrend::default(),
-            sockets: Sockets::default(),
+            descriptors: Descriptors::default(),
             started_ns: now,
             next_census_ns: now,
             next_connections_ns: now,
@@ -273,14 +273,24 @@ impl<D: Deadline> Looks<D> {
         if now < self.next_connections_ns {
             return;
         }
-        let accepted = self.sockets.accepted(&self.root, self.subject.listed.pid, now).unwrap_or_default();
-        self.watch.connections(now, accepted);
+        self.look_at_descriptors(now);
+        self.watch.connections(now, self.descriptors.accepted());
         let cost = Duration::from_nanos(clock().saturating_sub(now));
         self.next_connections_ns = now.saturating_add(nanos(CONNECTIONS_PERIOD.max(cost.saturating_mul(CONNECTIONS_SHARE))));
     }
 
+    /// What cannot be listed is not there.
+    fn look_at_descriptors(&mut self, now: u64) {
+        if self.descriptors.look(&self.root, self.subject.listed.pid, now).is_err() {
+            self.descriptors = Descriptors::default();
+        }
+        self.watch.own_ends(!self.descriptors.own_ends().0.is_empty());
+    }
+
     fn prove(&mut self) {
         let began = clock();
+        self.look_at_descriptors(began);
+        self.prover.own_ends(self.descriptors.own_ends());
         let memory = Stoppable { memory: self.runtime.memory(), deadline: &self.deadline };
         let (runtime, subject, collectors) = (&self.runtime, &self.subject, std::cell::RefCell::new(&mut self.collectors));
         let mut census = |visit: &mut dyn FnMut(&Goroutine)| runtime.census(visit).map(|_| ()).map_err(memory_error);

@@ -33,7 +33,7 @@ pub use histogram::Histogram;
 pub use memory::{Memory, MemoryError, Read};
 pub use plan::{Probe, ProbePlan, Refusal, Subject};
 pub use pod::{Container, Place, Pod, PodEvent, Workload};
-pub use proof::{Proof, Ticker, Waiter};
+pub use proof::{OwnEnd, OwnEnds, Proof, Ticker, Waiter};
 pub use report::{
     AgentReport, Count, FamilyMode, FamilyReport, GroupReport, Info, KubernetesReport, ProcessReport, Report, RuntimeCounters,
     RuntimeGauges, RuntimeReading, Since, SiteReport, Sites, TargetState,

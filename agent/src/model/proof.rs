@@ -4,6 +4,20 @@ use std::collections::HashMap;
 
 use super::RuntimeAddress;
 
+/// Descriptors of one process whose other end it holds itself, and nobody else, as far as its open files tell: who waits for one of them
+/// waits for the process. Each is the only one that the process has of its end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnEnds(pub HashMap<u32, OwnEnd>);
+
+/// The other end of a descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnEnd {
+    /// Its descriptor in the same process.
+    pub descriptor: u32,
+    /// It is a pipe; else a connection.
+    pub pipe: bool,
+}
+
 /// One conservative mark of a copy of a target's memory. One alone can err, since a copy is not atomic: only what two in a row say holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proof {
@@ -47,6 +61,8 @@ pub struct Waiter {
     /// Goroutines, by goid, that only the clock wakes, and whose stacks lead to what it waits on in few steps. None where a timer itself
     /// leads there. At most [`Waiter::PEERS`].
     pub peers: Vec<u64>,
+    /// It waits for a pipe whose other end the process itself holds.
+    pub own_pipe: bool,
 }
 
 impl Waiter {

@@ -27,7 +27,7 @@ pub(super) struct Seen {
 /// What matters of what a goroutine does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Doing {
-    /// Waits for what only other goroutines can give, or for nothing.
+    /// Waits for what only other goroutines can give, or for nothing; or for the kernel, behind which may be the process itself.
     Asks(WaitKind),
     /// Waits for something else.
     Waits,
@@ -53,6 +53,8 @@ pub(super) struct Candidate {
     /// When the earliest timer is due that leads to what it waits on, ns.
     pub(super) deadline_ns: Option<u64>,
     pub(super) last_deadline_ns: Option<u64>,
+    /// It waits for a pipe whose other end the process itself holds.
+    pub(super) own_pipe: bool,
 }
 
 /// What is waited on: the first byte of each object, and a candidate that waits on it, by its number; sorted.
@@ -86,9 +88,7 @@ impl Seen {
             (GoroutineState::Waiting, Some(WaitKind::Channel)) if is_select(goroutine) && goroutine.waiting.0 == 0 => {
                 Doing::Asks(WaitKind::Forever)
             }
-            (GoroutineState::Waiting, Some(kind @ (WaitKind::Channel | WaitKind::Semaphore | WaitKind::Cond | WaitKind::Forever))) => {
-                Doing::Asks(kind)
-            }
+            (GoroutineState::Waiting, Some(kind)) if can_be_asked(kind) => Doing::Asks(kind),
             (GoroutineState::Waiting, _) => Doing::Waits,
             _ => Doing::Else,
         };
@@ -118,6 +118,11 @@ impl Seen {
     pub(super) fn waits_since(&self, before: &Self) -> bool {
         matches!(self.doing, Doing::Asks(_) | Doing::Waits) && self == before
     }
+}
+
+/// Whether it may be known what a wait of this kind waits on.
+const fn can_be_asked(kind: WaitKind) -> bool {
+    matches!(kind, WaitKind::Channel | WaitKind::Semaphore | WaitKind::Cond | WaitKind::Forever | WaitKind::Io)
 }
 
 fn is_select(goroutine: &Goroutine) -> bool {

@@ -4,7 +4,8 @@
 //! or what is concluded from two proofs in a row.
 //!
 //! **The statement.** A goroutine that is blocked on channels, a semaphore or a Cond can only be woken by code that has a pointer into
-//! them. If nothing that can run leads to such a pointer, it never runs again.
+//! them. If nothing that can run leads to such a pointer, it never runs again. The same holds of one that waits for the kernel, without a
+//! deadline, where both ends of the pipe or connection are descriptors of the process itself, and nothing leads to what holds them.
 //!
 //! **The order.** Goroutines are seen (`goroutines`), the heap's spans are listed (`spans`), and for each goroutine that may be proven
 //! what it waits on is found (`waits`). Then marking begins at what is not in doubt: data, timers, specials (`roots`, `timers`,
@@ -24,7 +25,7 @@
 //! **What one proof cannot see.** A pointer that moves from an object that is still to be read into one that has been read. What is
 //! unreachable stays so, and chance does not repeat itself for most of a group: hence two proofs in a row. Registers of a goroutine that
 //! never leaves its processor are not seen by any number of proofs: then there is none ([`NoProof::NeverPreempted`]). Left out are
-//! pointers in C memory, and in integers.
+//! pointers in C memory, and in integers; and other processes that have got a copy of a descriptor.
 
 mod error;
 mod goroutines;
@@ -50,7 +51,7 @@ use self::run::Run;
 use self::source::Source;
 use self::spans::Spans;
 use self::waits::Queues;
-use crate::model::{Goroutine, Memory, MemoryError, Proof};
+use crate::model::{Goroutine, Memory, MemoryError, OwnEnds, Proof};
 
 /// Visits every goroutine of the process as it is now.
 pub type Census<'a> = dyn FnMut(&mut dyn FnMut(&Goroutine)) -> Result<(), MemoryError> + 'a;
@@ -62,6 +63,7 @@ pub struct Prover {
     minor: u16,
     load_bias: u64,
     limits: Limits,
+    own_ends: OwnEnds,
     /// Who was on a processor when the last proof ended: goid and seq.
     running: Vec<(u64, u8)>,
 }
@@ -70,8 +72,14 @@ impl Prover {
     /// For one process: what its executable says of the runtime, its minor version of Go 1, how far it is loaded above its ELF
     /// addresses.
     #[must_use]
-    pub const fn new(facts: RuntimeFacts, minor: u16, load_bias: u64, limits: Limits) -> Self {
-        Self { facts, minor, load_bias, limits, running: Vec::new() }
+    pub fn new(facts: RuntimeFacts, minor: u16, load_bias: u64, limits: Limits) -> Self {
+        Self { facts, minor, load_bias, limits, own_ends: OwnEnds::default(), running: Vec::new() }
+    }
+
+    /// Which descriptors lead to the process itself, as of now: asked anew before each proof, two proofs in a row are not deceived by a
+    /// number that was given to another file meanwhile.
+    pub fn own_ends(&mut self, own_ends: &OwnEnds) {
+        self.own_ends.clone_from(own_ends);
     }
 
     /// Marks once. `census` visits every goroutine and is called before and after the heap is read; `is_recycled_stack` says of which
@@ -101,7 +109,7 @@ impl Prover {
         let layout = &self.facts.layout;
         let mut spans = Spans::read(&mut source, variables.mheap, layout, self.minor, &self.limits)?;
         let semtable = self.facts.globals.semtable.map(|address| self.runtime(address));
-        let queues = Queues { layout, minor: self.minor, semtable };
+        let queues = Queues { layout, minor: self.minor, semtable, own_ends: &self.own_ends };
         let (candidates, links) = waits::resolve(&mut source, &queues, &spans, &before.all)?;
         let specials = std::mem::take(&mut spans.specials);
         let roots = Roots::read(&mut source, layout, variables)?;

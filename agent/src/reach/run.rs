@@ -27,6 +27,8 @@ pub(super) struct Run<'a> {
     candidates: Vec<Candidate>,
     links: Vec<Link>,
     watched: Watched,
+    /// What holds a descriptor for which its holder waits, sorted.
+    holders: Vec<u64>,
     mark: Mark,
     peers: Peers,
     roots: Roots<'a>,
@@ -62,6 +64,8 @@ impl<'a> Run<'a> {
             }
         }
         let sudog = roots.layout.sudog.size;
+        let mut holders: Vec<u64> = links.iter().filter(|link| link.sudog == 0).map(|link| link.object).collect();
+        holders.sort_unstable();
         let mark = Mark::new(spans, slots.into_iter(), &limits)?;
         Ok(Self {
             source,
@@ -69,6 +73,7 @@ impl<'a> Run<'a> {
             candidates,
             links,
             watched: Watched::new(watched),
+            holders,
             mark,
             peers: Peers::default(),
             roots,
@@ -129,7 +134,7 @@ impl<'a> Run<'a> {
 
     /// What the runtime calls functions with that nothing else leads to: of specials first, since from there they are queued.
     fn specials(&mut self, specials: Vec<(u64, u64)>) -> Result<(), NoProof> {
-        specials::mark(&mut self.source, &mut self.mark, specials, &self.roots.layout.special, self.minor)?;
+        specials::mark(&mut self.source, &mut self.mark, (specials, &self.holders), &self.roots.layout.special, self.minor)?;
         queues::mark(&mut self.source, &mut self.mark, &self.roots.variables)
     }
 
@@ -150,7 +155,9 @@ impl<'a> Run<'a> {
         }
         for link in part(&self.links, links) {
             self.mark.word(link.object);
-            self.mark.range(link.sudog, link.sudog.saturating_add(u64::from(self.sudog)));
+            if link.sudog != 0 {
+                self.mark.range(link.sudog, link.sudog.saturating_add(u64::from(self.sudog)));
+            }
         }
     }
 
@@ -289,6 +296,7 @@ impl<'a> Run<'a> {
                 last_deadline_ns: candidate.last_deadline_ns,
                 objects,
                 peers: self.peers.take(number),
+                own_pipe: candidate.own_pipe,
             };
             waiters.insert(seen.goid, waiter);
         }

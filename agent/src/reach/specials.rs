@@ -1,4 +1,5 @@
-//! Objects with a finalizer, a cleanup or a weak handle: the runtime can lead to them, or from them, without a pointer.
+//! Objects with a finalizer, a cleanup or a weak handle: the runtime can lead to them, or from them, without a pointer. It does not
+//! finalize what somebody who waits has on the stack.
 //!
 //! Input: the lists of the spans. Output: words for a [`Mark`]. Must not know who waits.
 
@@ -15,19 +16,47 @@ const SPECIALS: usize = 16 << 20;
 /// What follows the header of a finalizer (function, count, two types) or a cleanup (function, or two pointers and more).
 const REST: u32 = 32;
 
-/// Which kinds are roots, and how much of what follows the header.
-fn rest(kind: u8, minor: u16) -> Option<u32> {
-    let (finalizer, weak, cleanup) = match minor {
-        ..=22 => (1, None, None),
-        23 => (1, Some(2), None),
-        24 => (1, Some(2), Some(6)),
-        25.. => (2, Some(3), Some(7)),
-    };
-    if kind == finalizer || Some(kind) == cleanup { Some(REST) } else { (Some(kind) == weak).then_some(8) }
+/// A kind that is a root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Finalizer,
+    Weak,
+    Cleanup,
 }
 
-/// Marks the objects and what their specials hold. `lists`: first byte of a span, first special of it.
-pub(super) fn mark(source: &mut Source<'_>, mark: &mut Mark, lists: Vec<(u64, u64)>, layout: &Special, minor: u16) -> Result<(), NoProof> {
+impl Kind {
+    fn of(kind: u8, minor: u16) -> Option<Self> {
+        let (finalizer, weak, cleanup) = match minor {
+            ..=22 => (1, None, None),
+            23 => (1, Some(2), None),
+            24 => (1, Some(2), Some(6)),
+            25.. => (2, Some(3), Some(7)),
+        };
+        if kind == finalizer {
+            return Some(Self::Finalizer);
+        }
+        let weak = (Some(kind) == weak).then_some(Self::Weak);
+        weak.or_else(|| (Some(kind) == cleanup).then_some(Self::Cleanup))
+    }
+
+    /// How much of what follows the header holds pointers.
+    const fn rest(self) -> u32 {
+        match self {
+            Self::Finalizer | Self::Cleanup => REST,
+            Self::Weak => 8,
+        }
+    }
+}
+
+/// Marks the objects and what their specials hold. `lists`: first byte of a span, first special of it; `held`: objects, sorted, that are
+/// on the stacks of goroutines that wait.
+pub(super) fn mark(
+    source: &mut Source<'_>,
+    mark: &mut Mark,
+    (lists, held): (Vec<(u64, u64)>, &[u64]),
+    layout: &Special,
+    minor: u16,
+) -> Result<(), NoProof> {
     let mut active = lists;
     let mut left = SPECIALS;
     let mut batch = Batch::default();
@@ -44,7 +73,8 @@ pub(super) fn mark(source: &mut Source<'_>, mark: &mut Mark, lists: Vec<(u64, u6
             }
             batch.fill(source)?;
             for (span, (_, bytes, _)) in pushed.into_iter().zip(batch.iter()).filter(|(_, (.., whole))| *whole) {
-                one(mark, span, bytes, layout, minor, &mut later);
+                later.extend(next(span, bytes, layout));
+                one(mark, (span, held), bytes, layout, minor);
             }
         }
         active = later;
@@ -52,17 +82,22 @@ pub(super) fn mark(source: &mut Source<'_>, mark: &mut Mark, lists: Vec<(u64, u6
     Ok(())
 }
 
-fn one(mark: &mut Mark, span: u64, bytes: &[u8], layout: &Special, minor: u16, later: &mut Vec<(u64, u64)>) {
-    let next = word_at(bytes, layout.next).unwrap_or(0);
-    if next != 0 {
-        later.push((span, next));
-    }
+/// The next of the same span.
+fn next(span: u64, bytes: &[u8], layout: &Special) -> Option<(u64, u64)> {
+    word_at(bytes, layout.next).filter(|next| *next != 0).map(|next| (span, next))
+}
+
+fn one(mark: &mut Mark, (span, held): (u64, &[u64]), bytes: &[u8], layout: &Special, minor: u16) {
     let kind = usize::try_from(layout.kind).ok().and_then(|at| bytes.get(at)).copied().unwrap_or(0);
-    let Some(rest) = rest(kind, minor) else { return };
+    let Some(kind) = Kind::of(kind, minor) else { return };
     let offset = word_at(bytes, layout.offset).unwrap_or(0);
     let offset = if minor < 24 { offset & 0xffff } else { offset };
-    mark.word(span.wrapping_add(offset));
-    for at in (layout.size..layout.size + rest).step_by(8) {
+    let object = span.wrapping_add(offset);
+    if kind == Kind::Finalizer && held.binary_search(&object).is_ok() {
+        return;
+    }
+    mark.word(object);
+    for at in (layout.size..layout.size + kind.rest()).step_by(8) {
         mark.word(word_at(bytes, at).unwrap_or(0));
     }
 }

@@ -1,4 +1,4 @@
-//! What a goroutine waits on: channels, the address of a semaphore, a notifyList, and the sudogs that say so.
+//! What a goroutine waits on: channels, the address of a semaphore, a notifyList, and the sudogs that say so; what holds a descriptor.
 //!
 //! Input: [`Seen`]. Output: [`Link`]s. Must not know what is reached.
 //!
@@ -6,6 +6,7 @@
 //! up: it counts as live. One that has not run between the two censuses has left its sudogs alone, so what was read of them holds.
 
 mod cond;
+mod polls;
 mod semaphores;
 
 use goroscope_gobin::WaitKind;
@@ -15,6 +16,7 @@ use super::NoProof;
 use super::goroutines::{Candidate, Doing, Seen};
 use super::source::{Batch, Source, word_at};
 use super::spans::Spans;
+use crate::model::OwnEnds;
 
 /// Cases of a select that are followed.
 const CASES: usize = 4096;
@@ -26,9 +28,9 @@ const TOGETHER: usize = 1024;
 pub(super) struct Link {
     /// Index of the candidate.
     pub(super) candidate: u32,
-    /// The channel, semaphore or notifyList.
+    /// The channel, semaphore or notifyList; what holds the descriptor.
     pub(super) object: u64,
-    /// The `runtime.sudog`.
+    /// The `runtime.sudog`; 0: it waits for the kernel.
     pub(super) sudog: u64,
 }
 
@@ -39,6 +41,7 @@ pub(super) struct Queues<'a> {
     pub(super) minor: u16,
     /// `runtime.semtable`; needed before Go 1.26.
     pub(super) semtable: Option<u64>,
+    pub(super) own_ends: &'a OwnEnds,
 }
 
 /// A sudog, as far as it matters.
@@ -96,19 +99,23 @@ pub(super) fn resolve(
         let conds: Vec<_> = of(WaitKind::Cond).collect();
         cond::find(source, queues, spans, &conds, &mut links)?;
     }
+    let descriptors: Vec<_> = of(WaitKind::Io).collect();
+    let polled = polls::find(source, queues, spans, &descriptors, &mut links)?;
     links.sort_unstable();
     let mut candidates = Vec::with_capacity(asking.len());
     let mut from = 0;
     for (number, (index, kind)) in asking.iter().enumerate() {
         let to = from + links.iter().skip(from).take_while(|link| usize::try_from(link.candidate).is_ok_and(|of| of == number)).count();
         if to > from || *kind == WaitKind::Forever {
+            let polled = u32::try_from(number).ok().and_then(|number| polled.get(&number));
             candidates.push(Candidate {
                 seen: *index,
                 links: (from, to),
-                live: false,
+                live: polled.is_some_and(|polled| !polled.other_known),
                 confirmed: false,
                 deadline_ns: None,
                 last_deadline_ns: None,
+                own_pipe: polled.is_some_and(|polled| polled.pipe),
             });
         }
         for link in links.iter_mut().take(to).skip(from) {

@@ -110,8 +110,10 @@ fn churn(lab: &Lab, text: &mut String, verdicts: &mut Vec<Verdict>) -> Result<()
         _ => 0,
     };
     let (stayed, missed) = rounds.iter().fold((0, 0), |sum, round| (sum.0 + round.stayed, sum.1 + round.missed));
-    let drops: f64 = metrics.lines().filter(|line| line.starts_with("goroscope_agent_events_lost_total")).filter_map(last_number).sum();
-    verdicts.push(Verdict::new("churn: no event lost", format!("{drops}"), drops == 0.0));
+    let lost = |line: &&str| line.starts_with("goroscope_agent_events_lost_total") && last_number(line) != Some(0.0);
+    let drops: Vec<&str> = metrics.lines().filter(lost).collect();
+    let told = if drops.is_empty() { "0".to_owned() } else { drops.join(", ") };
+    verdicts.push(Verdict::new("churn: no event lost", told, drops.is_empty()));
     verdicts.push(Verdict::new("churn: no process that stays is missed", format!("{missed} of {stayed}"), missed == 0));
     verdicts.push(Verdict::new("churn: no memory (the last time <= 1 MiB)", mib(growth), growth <= 1 << 20));
     Ok(())

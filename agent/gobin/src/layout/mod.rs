@@ -135,6 +135,9 @@ structs! {
     SemaRoot = "runtime.semaRoot" { treap = "treap", nwait = "nwait" } optional {}
     /// `runtime.notifyList`, the queue of a Cond.
     NotifyList = "runtime.notifyList" { size = "sizeof", head = "head", tail = "tail" } optional {}
+    /// `runtime.pollDesc`, a descriptor that the poller watches. `rg` and `wg` hold the goroutine that waits to read, and to write; `rd`
+    /// and `wd` are their deadlines.
+    PollDesc = "runtime.pollDesc" { size = "sizeof", fd = "fd", rg = "rg", wg = "wg", rd = "rd", wd = "wd" } optional {}
     /// `runtime.mheap`.
     Mheap = "runtime.mheap" { size = "sizeof", allspans = "allspans" } optional {}
     /// `runtime.mspan`. `nelems` has 8 bytes before Go 1.22, then 2.
@@ -183,6 +186,7 @@ pub struct Layout {
     pub sudog: Sudog,
     pub sema_root: SemaRoot,
     pub notify_list: NotifyList,
+    pub poll_desc: PollDesc,
     pub mheap: Mheap,
     pub mspan: Mspan,
     pub special: Special,
@@ -222,6 +226,7 @@ impl Layout {
             sudog: Sudog::read(offsets)?,
             sema_root: SemaRoot::read(offsets)?,
             notify_list: NotifyList::read(offsets)?,
+            poll_desc: PollDesc::read(offsets)?,
             mheap: Mheap::read(offsets)?,
             mspan: Mspan::read(offsets)?,
             special: Special::read(offsets)?,

@@ -11,7 +11,7 @@ macro_rules! tables {
     ($($name:literal),* $(,)?) => { [$(($name, include_str!(concat!("../../layouts/", $name, ".txt")))),*] };
 }
 
-const TABLES: [(&str, &str); 26] = tables![
+const TABLES: [(&str, &str); 27] = tables![
     "runtime.cleanupQueue",
     "runtime.consistentHeapStats",
     "runtime.g",
@@ -28,6 +28,7 @@ const TABLES: [(&str, &str); 26] = tables![
     "runtime.mutex",
     "runtime.notifyList",
     "runtime.p",
+    "runtime.pollDesc",
     "runtime.schedt",
     "runtime.semaRoot",
     "runtime.special",

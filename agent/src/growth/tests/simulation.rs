@@ -177,6 +177,7 @@ fn prove(watch: &mut Watch, lives: &[Life], now: f64) {
             last_deadline_ns: next.max(once),
             objects: vec![RuntimeAddress(stretch.object)],
             peers: peers(lives, now, goid, stretch.object),
+            own_pipe: false,
         };
         waiters.insert(goid, waiter);
     }

@@ -1,13 +1,15 @@
-//! Connections that others made to a process, over TCP and over unix sockets. Input noun: a pid, a time. Output: inodes of sockets. Must
-//! not know who uses them.
+//! What the open files of a process lead to: connections that others made to it, over TCP and over unix sockets, and the process itself.
+//! Input noun: a pid, a time. Output: inodes of sockets, [`OwnEnds`]. Must not know who uses them.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     fs::{self, File},
     io::{BufRead as _, BufReader, Read as _},
+    os::unix::fs::PermissionsExt as _,
 };
 
 use super::{error::ProcError, procfs::ProcRoot};
+use crate::model::{OwnEnd, OwnEnds};
 
 /// Open files that are looked at.
 const FILES: usize = 128 << 10;
@@ -28,61 +30,121 @@ const ACCEPTS: &str = "00010000";
 /// inode.
 const BELIEVED_NS: u64 = 30_000_000_000;
 
-/// The sockets of one process, as last looked at.
+/// The open files of one process, as last looked at.
 #[derive(Debug, Default)]
-pub struct Sockets {
-    own: HashSet<u64>,
-    accepted: Vec<u64>,
+pub struct Descriptors {
+    sockets: Held,
+    connections: Connections,
+    own_ends: OwnEnds,
     /// When the tables were read, ns; none: never.
     read_ns: Option<u64>,
 }
 
-impl Sockets {
-    /// Inodes of the established connections that others made to the process: at a port or a path where it listens, and whose other end
-    /// is not the process itself. Who made a connection ends it; what the process connected to is its own to close.
+/// What is open, by inode, and the descriptors of each.
+type Held = HashMap<u64, Vec<u32>>;
+
+/// What the tables of the network namespace say of the sockets of one process.
+#[derive(Debug, Default)]
+struct Connections {
+    accepted: Vec<u64>,
+    /// Of connections with both ends in the process, the inodes of each and of the other end.
+    own: Vec<(u64, u64)>,
+}
+
+impl Descriptors {
+    /// Looks at them.
     ///
     /// To read the tables the kernel goes through every connection of the host: they are read anew when the process has other sockets
     /// than at the last look, and now and then.
     ///
     /// # Errors
     /// The open files of the process cannot be listed. A table that cannot be read has no connections.
-    pub fn accepted(&mut self, root: &ProcRoot, pid: u32, now_ns: u64) -> Result<&[u64], ProcError> {
-        let own = root.sockets(pid)?;
-        let is_known = self.own == own && self.read_ns.is_some_and(|read| now_ns < read.saturating_add(BELIEVED_NS));
+    pub fn look(&mut self, root: &ProcRoot, pid: u32, now_ns: u64) -> Result<(), ProcError> {
+        let (sockets, pipes) = root.open_files(pid)?;
+        let is_known = self.sockets == sockets && self.read_ns.is_some_and(|read| now_ns < read.saturating_add(BELIEVED_NS));
         if !is_known {
-            self.accepted = root.accepted(pid, &own);
-            self.own = own;
+            self.connections = root.connections(pid, &sockets);
+            self.sockets = sockets;
             self.read_ns = Some(now_ns);
         }
-        Ok(&self.accepted)
+        let pairs =
+            self.connections.own.iter().filter_map(|(one, other)| Some((alone(&self.sockets, *one)?, alone(&self.sockets, *other)?)));
+        let connections = pairs.map(|(one, other)| (one, OwnEnd { descriptor: other, pipe: false }));
+        let pipes = pipes.values().filter_map(|descriptors| root.own_pipe(pid, descriptors)).flatten();
+        self.own_ends = OwnEnds(connections.chain(pipes).collect());
+        Ok(())
+    }
+
+    /// Inodes of the established connections that others made to the process: at a port or a path where it listens, and whose other end
+    /// is not the process itself. Who made a connection ends it; what the process connected to is its own to close.
+    #[must_use]
+    pub fn accepted(&self) -> &[u64] {
+        &self.connections.accepted
+    }
+
+    /// Pipes and TCP connections that lead to the process itself.
+    #[must_use]
+    pub const fn own_ends(&self) -> &OwnEnds {
+        &self.own_ends
+    }
+}
+
+/// The descriptor of what has but one.
+fn alone(held: &Held, inode: u64) -> Option<u32> {
+    match held.get(&inode)?.as_slice() {
+        [descriptor] => Some(*descriptor),
+        _ => None,
     }
 }
 
 impl ProcRoot {
-    /// Inodes of the open sockets.
-    fn sockets(&self, pid: u32) -> Result<HashSet<u64>, ProcError> {
+    /// The open sockets, and the open pipes.
+    fn open_files(&self, pid: u32) -> Result<(Held, Held), ProcError> {
         let directory = fs::read_dir(self.file(pid, "fd")).map_err(|source| ProcError::of(pid, "fd", source))?;
-        let links = directory.flatten().take(FILES).filter_map(|entry| fs::read_link(entry.path()).ok());
-        Ok(links.filter_map(|link| socket(link.to_str()?)).collect())
+        let (mut sockets, mut pipes) = (Held::new(), Held::new());
+        for entry in directory.flatten().take(FILES) {
+            let Some(descriptor) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let Ok(link) = fs::read_link(entry.path()) else { continue };
+            let Some(link) = link.to_str() else { continue };
+            if let Some(inode) = inode(link, "socket:[") {
+                sockets.entry(inode).or_default().push(descriptor);
+            } else if let Some(inode) = inode(link, "pipe:[") {
+                pipes.entry(inode).or_default().push(descriptor);
+            }
+        }
+        sockets.values_mut().for_each(|descriptors| descriptors.sort_unstable());
+        Ok((sockets, pipes))
     }
 
-    /// Those of them that the process has accepted from others, by the tables of its network namespace.
-    fn accepted(&self, pid: u32, own: &HashSet<u64>) -> Vec<u64> {
+    /// Both ends of a pipe, where these are all descriptors that the process has of it.
+    fn own_pipe(&self, pid: u32, descriptors: &[u32]) -> Option<[(u32, OwnEnd); 2]> {
+        let [one, other] = *descriptors else { return None };
+        // The link is readable where the file is, and writable likewise.
+        let mode = |descriptor: u32| {
+            let link = fs::symlink_metadata(self.file(pid, "fd").join(descriptor.to_string())).ok()?;
+            Some(link.permissions().mode() & 0o600)
+        };
+        let end = |descriptor| OwnEnd { descriptor, pipe: true };
+        matches!((mode(one)?, mode(other)?), (0o400, 0o200) | (0o200, 0o400)).then(|| [(one, end(other)), (other, end(one))])
+    }
+
+    /// What the tables of its network namespace say of the sockets of a process.
+    fn connections(&self, pid: u32, own: &Held) -> Connections {
         if own.is_empty() {
-            return Vec::new();
+            return Connections::default();
         }
         let mut found = self.tcp_connections(pid, own);
-        found.extend(self.unix_connections(pid, own));
+        found.accepted.extend(self.unix_connections(pid, own));
         found
     }
 
-    fn tcp_connections(&self, pid: u32, own: &HashSet<u64>) -> Vec<u64> {
+    fn tcp_connections(&self, pid: u32, own: &Held) -> Connections {
         let mut ends: HashMap<(String, String), u64> = HashMap::new();
         let mut ports: HashSet<String> = HashSet::new();
         for table in ["net/tcp", "net/tcp6"] {
             let Ok(file) = File::open(self.file(pid, table)) else { continue };
             for line in BufReader::new(file.take(TABLE_LIMIT)).lines().map_while(Result::ok) {
-                let Some(Entry { local, remote, state, inode }) = Entry::of(&line).filter(|entry| own.contains(&entry.inode)) else {
+                let Some(Entry { local, remote, state, inode }) = Entry::of(&line).filter(|entry| own.contains_key(&entry.inode)) else {
                     continue;
                 };
                 match state.as_str() {
@@ -95,15 +157,21 @@ impl ProcRoot {
             }
         }
         let is_accepted = |local: &str| port(local).is_some_and(|port| ports.contains(port));
-        let from_outside = |local: &str, remote: &str| !ends.contains_key(&(remote.to_owned(), local.to_owned()));
-        let found = ends.iter().filter(|((local, remote), _)| is_accepted(local) && from_outside(local, remote));
-        found.map(|(_, inode)| *inode).collect()
+        let mut connections = Connections::default();
+        for ((local, remote), inode) in &ends {
+            match ends.get(&(remote.clone(), local.clone())) {
+                Some(other) => connections.own.push((*inode, *other)),
+                None if is_accepted(local) => connections.accepted.push(*inode),
+                None => {}
+            }
+        }
+        connections
     }
 
-    fn unix_connections(&self, pid: u32, own: &HashSet<u64>) -> Vec<u64> {
+    fn unix_connections(&self, pid: u32, own: &Held) -> Vec<u64> {
         let Ok(file) = File::open(self.file(pid, "net/unix")) else { return Vec::new() };
         let lines = BufReader::new(file.take(TABLE_LIMIT)).lines().map_while(Result::ok);
-        accepted(lines.filter_map(|line| UnixEntry::of(&line)).filter(|entry| own.contains(&entry.inode)))
+        accepted(lines.filter_map(|line| UnixEntry::of(&line)).filter(|entry| own.contains_key(&entry.inode)))
     }
 }
 
@@ -131,9 +199,9 @@ fn accepted(sockets: impl Iterator<Item = UnixEntry>) -> Vec<u64> {
     found.into_iter().collect()
 }
 
-/// `socket:[4711]`.
-fn socket(link: &str) -> Option<u64> {
-    link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+/// 4711 of `socket:[4711]`.
+fn inode(link: &str, kind: &str) -> Option<u64> {
+    link.strip_prefix(kind)?.strip_suffix(']')?.parse().ok()
 }
 
 /// The port of an end, in hexadecimal.
@@ -241,7 +309,7 @@ mod tests {
         let listening = "0: 00000000:1F90 00000000:0000 0A 0:0 0:0 0 0 0 5 1";
         let line = |inode: u64, state: &str| format!("1: 0100007F:1F90 0200007F:{inode:04X} {state} 0:0 0:0 0 0 0 {inode} 1");
         let table = |lines: &[String]| format!("head\n{listening}\n{}\n", lines.join("\n"));
-        let (proc, mut known) = (TempDir::new().unwrap(), Sockets::default());
+        let (proc, mut known) = (TempDir::new().unwrap(), Descriptors::default());
         let root = ProcRoot::new(proc.path());
         let second = 1_000_000_000;
         // Sockets, lines of the table, the time; what is accepted then.
@@ -255,17 +323,52 @@ mod tests {
             (&[], &[], 34 * second, &[]),
         ] {
             lay(&proc, sockets, &table(lines));
-            let mut found = known.accepted(&root, 7, at).unwrap().to_vec();
+            known.look(&root, 7, at).unwrap();
+            let mut found = known.accepted().to_vec();
             found.sort_unstable();
             assert_eq!(found, expected, "at {at}");
         }
-        assert!(known.accepted(&root, 8, 0).is_err(), "no such process");
+        assert!(known.look(&root, 8, 0).is_err(), "no such process");
     }
 
     #[test]
     fn links() {
-        assert_eq!(socket("socket:[42]"), Some(42));
-        assert_eq!(socket("pipe:[42]"), None);
-        assert_eq!(socket("/dev/null"), None);
+        assert_eq!(inode("socket:[42]", "socket:["), Some(42));
+        assert_eq!(inode("pipe:[42]", "socket:["), None);
+        assert_eq!(inode("/dev/null", "pipe:["), None);
+    }
+
+    #[test]
+    fn what_leads_to_the_process_itself() {
+        use std::{
+            io::pipe,
+            net::{TcpListener, TcpStream},
+            os::fd::AsRawFd,
+        };
+        let number = |file: &dyn AsRawFd| u32::try_from(file.as_raw_fd()).unwrap();
+        let mut known = Descriptors::default();
+        let mut own_end = |file: &dyn AsRawFd| {
+            known.look(&ProcRoot::new("/proc"), std::process::id(), 0).unwrap();
+            known.read_ns = None;
+            known.own_ends().0.get(&u32::try_from(file.as_raw_fd()).unwrap()).copied()
+        };
+        let (reader, writer) = pipe().unwrap();
+        let end = |file: &dyn AsRawFd, pipe| Some(OwnEnd { descriptor: number(file), pipe });
+        assert_eq!([own_end(&reader), own_end(&writer)], [end(&writer, true), end(&reader, true)]);
+        // One end more, and one end only.
+        let again = writer.try_clone().unwrap();
+        assert_eq!([own_end(&reader), own_end(&again)], [None; 2]);
+        drop((again, writer));
+        assert_eq!(own_end(&reader), None);
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert_eq!(own_end(&client), None, "not accepted yet");
+        let server = listener.accept().unwrap().0;
+        assert_eq!([own_end(&client), own_end(&server)], [end(&server, false), end(&client, false)]);
+        let again = client.try_clone().unwrap();
+        assert_eq!([own_end(&client), own_end(&server), own_end(&again)], [None; 3]);
+        drop((again, client));
+        assert_eq!(own_end(&server), None);
     }
 }

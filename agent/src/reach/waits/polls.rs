@@ -1,0 +1,116 @@
+//! Descriptors that the poller watches: the stack of who waits for one holds the address of its `runtime.pollDesc`, which names the
+//! goroutine, and what holds the descriptor, an `internal/poll.FD`.
+//!
+//! Input: stacks, [`OwnEnds`](crate::model::OwnEnds). Output: [`Link`]s. Must not know what is reached.
+//!
+//! The kernel wakes who waits when the other end does something; other goroutines can by what holds the descriptor. Where the other end is
+//! the process itself, both are asked for: what holds the one descriptor, and what holds the other, as far as somebody waits there too.
+
+use std::collections::HashMap;
+
+use goroscope_gobin::layout::PollDesc;
+
+use super::{Link, NoProof, Queues, Seen, Source, Spans, word_at};
+
+/// Goroutines that are looked at.
+const WAITERS: usize = 8 << 10;
+/// Bytes of the stack that are looked at: gopark, netpollblock, runtime_pollWait, wait and Read have less.
+const STACK: u64 = 1024;
+/// The largest `runtime.pollDesc` that is believed.
+const DESCRIPTION: usize = 512;
+/// Bytes of an object in which the FD is looked for: in `net.netFD` and `os.file` it comes first.
+const HOLDER: u64 = 256;
+
+/// What is known of a goroutine that waits for the process itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Polled {
+    pub(super) pipe: bool,
+    /// What holds the other end is among the links.
+    pub(super) other_known: bool,
+}
+
+/// What holds the descriptors of `waiters`, of those that lead to the process itself and have no deadline.
+pub(super) fn find(
+    source: &mut Source<'_>,
+    queues: &Queues<'_>,
+    spans: &Spans,
+    waiters: &[(u32, Seen)],
+    links: &mut Vec<Link>,
+) -> Result<HashMap<u32, Polled>, NoProof> {
+    let own_ends = &queues.own_ends.0;
+    if own_ends.is_empty() {
+        return Ok(HashMap::new());
+    }
+    source.forget();
+    // Of a descriptor, what holds it; none where that is not one thing.
+    let mut holders: HashMap<u32, Option<u64>> = HashMap::new();
+    let mut waits = Vec::new();
+    for (candidate, seen) in waiters.iter().take(WAITERS) {
+        let (at, end) = seen.stack();
+        let mut bytes = vec![0; usize::try_from((end - at).min(STACK) / 8 * 8).unwrap_or(0)];
+        if !source.small(at, &mut bytes)? {
+            continue;
+        }
+        let words: Vec<u64> = bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).filter(|word| *word != 0).collect();
+        let Some((description, descriptor)) = description(source, &queues.layout.poll_desc, spans, seen, &words)? else { continue };
+        let Some(end) = own_ends.get(&descriptor) else { continue };
+        let Some(holder) = holder(source, spans, &words, description, descriptor)? else { continue };
+        let known = holders.entry(descriptor).or_insert(Some(holder));
+        *known = known.filter(|known| *known == holder);
+        waits.push((*candidate, holder, *end));
+    }
+    let mut polled = HashMap::new();
+    for (candidate, holder, end) in waits {
+        let other = holders.get(&end.descriptor).copied().flatten();
+        links.push(Link { candidate, object: holder, sudog: 0 });
+        links.extend(other.map(|object| Link { candidate, object, sudog: 0 }));
+        polled.insert(candidate, Polled { pipe: end.pipe, other_known: other.is_some() });
+    }
+    Ok(polled)
+}
+
+/// The `runtime.pollDesc` that says that this goroutine waits for it, without a deadline; and its descriptor.
+fn description(
+    source: &mut Source<'_>,
+    layout: &PollDesc,
+    spans: &Spans,
+    seen: &Seen,
+    words: &[u64],
+) -> Result<Option<(u64, u32)>, NoProof> {
+    let Some(size) = usize::try_from(layout.size).ok().filter(|size| *size <= DESCRIPTION) else { return Ok(None) };
+    let is_elsewhere = |word: &u64| word.is_multiple_of(8) && !(seen.low..seen.high).contains(word) && spans.object_range(*word).is_none();
+    let mut bytes = vec![0; size];
+    for word in words.iter().copied().filter(is_elsewhere) {
+        if !source.small(word, &mut bytes)? {
+            continue;
+        }
+        let has = |field: u32| word_at(&bytes, field) == Some(seen.g);
+        let deadline = if has(layout.rg) {
+            layout.rd
+        } else if has(layout.wg) {
+            layout.wd
+        } else {
+            continue;
+        };
+        let descriptor = word_at(&bytes, layout.fd).and_then(|descriptor| u32::try_from(descriptor).ok());
+        return Ok(descriptor.filter(|_| word_at(&bytes, deadline) == Some(0)).map(|descriptor| (word, descriptor)));
+    }
+    Ok(None)
+}
+
+/// The first byte of the object that holds the descriptor, and the address of its description one or two words on, as an FD does.
+fn holder(source: &mut Source<'_>, spans: &Spans, words: &[u64], description: u64, descriptor: u32) -> Result<Option<u64>, NoProof> {
+    for word in words {
+        let Some((from, to)) = spans.object_range(*word) else { continue };
+        let mut bytes = vec![0; usize::try_from((to - from).min(HOLDER) / 8 * 8).unwrap_or(0)];
+        if !source.small(from, &mut bytes)? {
+            continue;
+        }
+        let object: Vec<u64> = bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
+        let holds = |window: &[u64]| matches!(window, [first, second, third] if *third == description && [*first, *second].contains(&u64::from(descriptor)));
+        if object.windows(3).any(holds) {
+            return Ok(Some(from));
+        }
+    }
+    Ok(None)
+}
