@@ -40,7 +40,7 @@ const EACH: &str = "40";
 /// The way of those who are dead.
 const DEAD: &str = "dead";
 /// Places where waiters of one way wait: a group each.
-const KINDS: usize = 5;
+const KINDS: usize = 6;
 /// Proofs of each program at least, however slow the machine is.
 const PROOFS: u64 = 4;
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs};
 
 use goroscope::{
-    discovery::ProcRoot,
+    discovery::{Descriptors, ProcRoot},
     goruntime::{ProcessMemory, Runtime, RuntimeError},
     model::{Goroutine, GoroutineState, MemoryError, Proof, RuntimeAddress},
     reach::{Limits, NoProof, Prover},
@@ -15,6 +15,7 @@ const COLLECTOR: [&str; 4] = ["runtime.gcBgMarkWorker", "runtime.bgsweep", "runt
 
 /// What proves for one process.
 pub struct Proving {
+    pid: u32,
     runtime: Runtime<ProcessMemory>,
     prover: Prover,
     collector: BTreeSet<u64>,
@@ -30,12 +31,15 @@ impl Proving {
         let facts = binary.runtime.clone().unwrap();
         let runtime = Runtime::new(ProcessMemory::new(pid), facts, binary.version.minor, bias);
         let collector = collector(&runtime, &binary, &file, bias);
-        Self { runtime, prover: Prover::new(facts, binary.version.minor, bias, limits), collector }
+        Self { pid, runtime, prover: Prover::new(facts, binary.version.minor, bias, limits), collector }
     }
 
     /// One proof.
     pub fn prove(&mut self) -> Result<Proof, NoProof> {
-        let Self { runtime, prover, collector } = self;
+        let Self { pid, runtime, prover, collector } = self;
+        let mut descriptors = Descriptors::default();
+        descriptors.look(&ProcRoot::new("/proc"), *pid, clock()).unwrap();
+        prover.own_ends(descriptors.own_ends());
         prover.prove(
             runtime.memory(),
             &mut |visit| match runtime.census(visit) {

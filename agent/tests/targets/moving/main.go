@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand"
+	"net"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -34,6 +35,9 @@ var (
 	// Who holds pointers and has to let go of them at the end.
 	holders sync.WaitGroup
 	ballast []*[64]*int
+	// To connect to ourselves.
+	listener  = listen()
+	accepting sync.Mutex
 )
 
 // dead is the way of those whose only pointer is let go.
@@ -41,6 +45,34 @@ const dead = "dead"
 
 // A waker wakes one waiter. It is the only one who can.
 type waker struct{ wake func() }
+
+func listen() net.Listener {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	return listener
+}
+
+// connected gives both ends of a connection.
+func connected() (net.Conn, net.Conn) {
+	accepting.Lock()
+	defer accepting.Unlock()
+	dialed, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		panic(err)
+	}
+	accepted, err := listener.Accept()
+	if err != nil {
+		panic(err)
+	}
+	return dialed, accepted
+}
+
+func read(from net.Conn) {
+	var buffer [1]byte
+	_, _ = from.Read(buffer[:])
+}
 
 func stopping() bool { return atomic.LoadInt32(&stop) != 0 }
 
@@ -59,7 +91,7 @@ func goid() int64 {
 //go:noinline
 func waiter(way string, kind int) *waker {
 	var wait, wake func()
-	switch kind % 5 {
+	switch kind % 6 {
 	case 0:
 		ch := make(chan int)
 		wait, wake = func() { <-ch }, func() { close(ch) }
@@ -90,6 +122,10 @@ func waiter(way string, kind int) *waker {
 			c.L.Unlock()
 		}
 		wake = func() { c.L.Lock(); done = true; c.Broadcast(); c.L.Unlock() }
+	case 5: // each end waits for the other
+		a, b := connected()
+		go read(b)
+		wait, wake = func() { read(a) }, func() { _ = a.Close() }
 	}
 	if way != dead {
 		waiters.Add(1)

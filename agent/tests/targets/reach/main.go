@@ -11,6 +11,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -81,6 +82,39 @@ type node struct {
 	ch   chan int
 }
 
+func listen() net.Listener {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	return listener
+}
+
+// connected gives both ends of a connection.
+func connected() (net.Conn, net.Conn) {
+	dialed, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		panic(err)
+	}
+	accepted, err := listener.Accept()
+	if err != nil {
+		panic(err)
+	}
+	return dialed, accepted
+}
+
+func read(from net.Conn) func() {
+	return func() { _, _ = from.Read(make([]byte, 1)) }
+}
+
+// bothEnds starts two who read from each other, after hold was given one end.
+func bothEnds(class, name string, hold func(net.Conn)) {
+	a, b := connected()
+	hold(a)
+	way(class, name, read(a))
+	way(class, name, read(b))
+}
+
 func dead() {
 	way("dead", "captured", func() func() { ch := make(chan int); return func() { <-ch } }())
 	way("dead", "sender", func() func() { ch := make(chan *int); return func() { ch <- new(int) } }())
@@ -113,6 +147,7 @@ func dead() {
 	a.a, a.b, b.a, b.b = a, b, b, a
 	way("dead", "pair", func() { <-a.ch; b.ch <- 1 })
 	way("dead", "pair", func() { <-b.ch; a.ch <- 1 })
+	bothEnds("dead", "connection to itself", func(net.Conn) {})
 }
 
 var (
@@ -123,6 +158,8 @@ var (
 	registry      = map[int]*holder{}
 	parent, stop  = context.WithCancel(context.Background())
 	pipes         []*os.File
+	listener      = listen()
+	connections   []net.Conn
 	sink          uint64
 	heap          []*node
 )
@@ -178,7 +215,17 @@ func live() {
 		go keep(ch, func() { close(started); hold() })
 		<-started
 	}
+	bothEnds("live", "connection to itself", func(end net.Conn) { connections = append(connections, end) })
+	bothEnds("live", "connection held by a sleeper", func(end net.Conn) {
+		started := make(chan struct{})
+		go func() { close(started); time.Sleep(2 * late); _ = end.Close() }()
+		<-started
+	})
+	one, _ := connected()
+	_ = one.SetReadDeadline(time.Now().Add(late))
+	way("live", "connection with a deadline", read(one))
 	more()
+	bothEnds("timed", "connection that a timer closes", func(end net.Conn) { time.AfterFunc(late, func() { _ = end.Close() }) })
 	way("timed", "time.After", func() { <-time.After(late) })
 	way("timed", "timer", func() { t := time.NewTimer(late); defer t.Stop(); <-t.C })
 	deadline, cancel := context.WithTimeout(context.Background(), late)
