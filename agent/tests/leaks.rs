@@ -149,13 +149,13 @@ impl Settings {
 }
 
 /// Builds and runs one program, watches it, and compares.
-fn run(program: &Program, release: &str, executable: Result<PathBuf, String>, settings: &Settings) -> Value {
+fn run(program: &Program, release: &str, executable: Result<PathBuf, String>, endless: bool, time: Duration) -> Value {
     let started = executable.and_then(|executable| Dumped::start(&executable, |_| vec![])?.ready());
     let running = match started {
         Ok(running) => running,
         Err(error) => return json!({"program": program.name, "go": release, "verdict": error}),
     };
-    let checked = if settings.endless { check::run(running.pid(), settings.time) } else { check(running.pid(), settings.time) };
+    let checked = if endless { check::run(running.pid(), time) } else { check(running.pid(), time) };
     let truth = running.goroutines();
     judge(program, release, &checked, &truth)
 }
@@ -213,7 +213,7 @@ fn the_leaking_statements_are_named_and_no_other() {
                 loop {
                     let next = queue.lock().unwrap().next();
                     let Some((program, release, executable)) = next else { break };
-                    let row = run(program, release, executable, &settings);
+                    let row = run(program, release, executable, settings.endless, settings.time);
                     println!("{row}");
                     rows.lock().unwrap().push(row);
                 }
@@ -231,14 +231,15 @@ fn the_leaking_statements_are_named_and_no_other() {
     verdict(&settings, &rows);
 }
 
-/// What was missed is looked at once more, alone: a machine that stands still for seconds makes every wait look long. False alarms are
-/// not looked at again.
+/// What was missed is looked at once more, alone and for twice as long: a machine that stands still for seconds makes every wait look long.
+/// False alarms are not looked at again.
 fn look_again(settings: &Settings, rows: &mut [Value]) {
     for row in rows.iter_mut().filter(|row| row["verdict"].as_str().is_some_and(|verdict| verdict.starts_with("missed"))) {
         let Some(program) = settings.programs.iter().find(|program| row["program"] == program.name.as_str()) else { continue };
         let release = row["go"].as_str().unwrap_or(NEWEST).to_owned();
         println!("{row}: once more");
-        *row = run(program, &release, build_directory(&program.directory, &release, Form::Plain), settings);
+        let executable = build_directory(&program.directory, &release, Form::Plain);
+        *row = run(program, &release, executable, settings.endless, settings.time * 2);
     }
 }
 

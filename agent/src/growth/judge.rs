@@ -59,11 +59,20 @@ impl Spread {
         self.oldest = Some(self.oldest.map_or(at, |oldest| oldest.min(at)));
     }
 
-    /// Enough, in enough parts, and still growing: what came to an end, or comes to one, has few in the last third.
-    pub(super) fn grows(&self, parts: usize) -> bool {
+    /// Enough, in enough parts, and in the last third, too.
+    pub(super) fn spans(&self, parts: usize) -> bool {
         let used = self.parts.iter().filter(|count| **count > 0).count();
-        let recent: u32 = self.parts.iter().skip(PARTS * 2 / 3).sum();
-        self.count >= MEMBERS && used >= parts && recent > 0 && recent.saturating_mul(12) >= self.count
+        self.count >= MEMBERS && used >= parts && self.recent() > 0
+    }
+
+    /// The same, and still growing: what came to an end, or comes to one, has few in the last third.
+    pub(super) fn grows(&self, parts: usize) -> bool {
+        self.spans(parts) && self.recent().saturating_mul(12) >= self.count
+    }
+
+    /// Those in the last third.
+    fn recent(&self) -> u32 {
+        self.parts.iter().skip(PARTS * 2 / 3).sum()
     }
 }
 
@@ -218,7 +227,7 @@ impl<'a> Judgement<'a> {
         let Some(shortest_ns) = self.watch.settings.stretches.map(|stretches| stretches.waiting_ns) else {
             let mut spread = Spread::default();
             births.all().iter().for_each(|at| spread.add(*at, 0, self.now));
-            let grows = spread.grows(parts) && !births::fade(births.all(), threshold, self.now) && !self.rests(site);
+            let grows = spread.spans(parts) && !births::fade(births.all(), threshold, self.now) && !self.rests(site);
             return births.oldest().filter(|_| grows).map(|oldest| Growth { oldest, start: 0 });
         };
         let (born, judged) = (&self.sums.site(site)?.born, self.now.saturating_sub(threshold));
