@@ -8,7 +8,7 @@ pub fn is_library_function(name: &str) -> bool {
 }
 
 /// Whether a function only passes on a wait of its caller: `runtime`, `sync`, `time`, `internal/...` and what is below them; and `net`, `os`,
-/// `bufio` and `syscall` themselves, which read and write for others.
+/// `os/exec`, `bufio` and `syscall` themselves, which read, write and wait for others.
 #[must_use]
 pub fn passes_waits_on(name: &str) -> bool {
     let Some(package) = package(name.as_bytes()) else { return false };
@@ -16,7 +16,8 @@ pub fn passes_waits_on(name: &str) -> bool {
     match first {
         b"runtime" | b"sync" | b"time" => true,
         b"internal" => package.len() > first.len(),
-        b"net" | b"os" | b"bufio" | b"syscall" => package.len() == first.len(),
+        b"net" | b"bufio" | b"syscall" => package.len() == first.len(),
+        b"os" => package.len() == first.len() || package == b"os/exec",
         _ => false,
     }
 }
@@ -104,7 +105,8 @@ mod tests {
             ("time.Sleep", true),
             ("net.(*conn).Read", true),
             ("bufio.(*Scanner).Scan", true),
-            ("os/exec.(*Cmd).Wait", false),
+            ("os/exec.(*Cmd).Wait", true),
+            ("os/signal.loop", false),
             ("io.(*pipe).write", false),
             ("net/http.(*persistConn).readLoop", false),
             ("golang.org/x/sync/errgroup.(*Group).Wait", false),

@@ -35,6 +35,8 @@ pub enum WaitKind {
     Coroutine,
     /// Something in a bubble of `testing/synctest`.
     Synctest,
+    /// The kernel, or C: the goroutine does not wait, its thread does.
+    Syscall,
     /// The runtime itself: collector, scheduler, tracer.
     Runtime,
 }
@@ -58,6 +60,9 @@ static REASONS: LazyLock<Vec<Vec<Option<WaitReason>>>> = LazyLock::new(|| {
 });
 
 impl WaitReason {
+    /// In a system call or in C: none of the runtime's reasons, but what it prints in a traceback in place of one.
+    pub const SYSCALL: Self = Self { text: "syscall", kind: WaitKind::Syscall };
+
     /// The reason that `number` stands for in Go 1.`minor`; `None` for 0 and for numbers that the version does not have.
     #[must_use]
     pub fn of(minor: u16, number: u8) -> Option<Self> {

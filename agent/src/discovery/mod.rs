@@ -11,6 +11,7 @@ mod error;
 mod limits;
 mod procfs;
 mod stat;
+mod threads;
 
 pub use descriptors::Descriptors;
 pub use error::ProcError;

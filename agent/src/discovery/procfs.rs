@@ -288,7 +288,12 @@ fn parse_pid(name: &str) -> Option<u32> {
 }
 
 /// The whole file, if it is not longer than `limit`.
-fn read_bounded(path: &Path, limit: u64, what: &'static str, error: impl Fn(std::io::Error) -> ProcError) -> Result<Vec<u8>, ProcError> {
+pub(super) fn read_bounded(
+    path: &Path,
+    limit: u64,
+    what: &'static str,
+    error: impl Fn(std::io::Error) -> ProcError,
+) -> Result<Vec<u8>, ProcError> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(&error)?;
     file.take(limit + 1).read_to_end(&mut bytes).map_err(&error)?;

@@ -86,6 +86,13 @@ impl<M: Memory> Runtime<M> {
         Err(RuntimeError::Changed)
     }
 
+    /// The thread that a goroutine in a system call or in C is on, by the number that the process itself calls it.
+    pub fn thread(&self, goroutine: &Goroutine) -> Option<u32> {
+        let (g, m) = (&self.facts.layout.g, &self.facts.layout.m);
+        let field = |of: u64, at: u32| self.memory.u64(RuntimeAddress(of.wrapping_add(u64::from(at)))).ok().filter(|word| *word != 0);
+        u32::try_from(field(field(goroutine.g.0, g.m)?, m.procid)?).ok()
+    }
+
     /// Bytes of `runtime.g` from its begin to behind the last field that is read.
     pub(super) fn struct_length(&self) -> u32 {
         let (g, gobuf) = (&self.facts.layout.g, &self.facts.layout.gobuf);

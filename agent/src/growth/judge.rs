@@ -6,7 +6,7 @@
 //!
 //! **Stuck.** Began while watched, and have been in this wait for longer than twice the longest wait of the group that was seen to
 //! end. No timer is pending that leads to what they wait on, they do not wait for goroutines of their own that a timer will wake, and they
-//! did not come along with connections that are still open. A timer does not count where one came due, ended no wait on the same object,
+//! did not come along with connections that are still open. Of those in system calls the thread has slept for so long. A timer does not count where one came due, ended no wait on the same object,
 //! and more have come to wait there since.
 //!
 //! **Live.** Began while watched, run again and again, and are older than twice the longest life at this `go` statement that ended.
@@ -28,7 +28,7 @@ use super::{
     NS_PER_TICK, Watch,
     births::{self, Births},
     groups::Group,
-    member::Tick,
+    member::{SYSCALL, Tick},
     sums::{Dead, SiteSums, Sums},
     tick,
 };
@@ -199,8 +199,9 @@ impl<'a> Judgement<'a> {
     }
 
     fn stuck(&self, number: u32, group: &Group, stuck: &Births) -> Option<Accused> {
-        // Whom no proof has seen yet is suspected as little as who is younger.
-        let threshold = self.watch.threshold(self.watch.groups.longest_wait(group)).max(self.unseen(1));
+        // Whom no proof has seen yet is suspected as little as who is younger. Calls are in no proof.
+        let unseen = if group.reason == SYSCALL { 0 } else { self.unseen(1) };
+        let threshold = self.watch.threshold(self.watch.groups.longest_wait(group)).max(unseen);
         let growth = self.growth(stuck, group.site, threshold, STUCK_PARTS)?;
         Some(self.accuse(Charge::Stuck(number), number, group, growth, stuck, stuck.count()))
     }
@@ -255,7 +256,7 @@ impl<'a> Judgement<'a> {
         let suspect = Suspect {
             created_at,
             blocked_at: Some(group.blocked_at).filter(|at| *at != RuntimeAddress::default()),
-            wait: watch.reasons.get(group.reason),
+            wait: watch.reasons.told(group.reason),
             evidence: charge.evidence(),
             count: self.estimate(count),
             slope: self.slope(charge, born, growth.start),

@@ -190,6 +190,11 @@ impl Reasons {
         self.known.get(usize::from(number)).copied()
     }
 
+    /// The same, and what is said of those in system calls.
+    pub(super) fn told(&self, number: u8) -> Option<WaitReason> {
+        self.get(number).or_else(|| (number == SYSCALL).then_some(WaitReason::SYSCALL))
+    }
+
     /// What can end it.
     pub(super) fn kind(&self, number: u8) -> Option<WaitKind> {
         self.get(number).map(WaitReason::kind)

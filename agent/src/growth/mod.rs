@@ -8,6 +8,7 @@
 //! relative to the length of the watch, or to waits that the goroutines themselves have shown.
 
 mod births;
+mod calls;
 mod connections;
 mod ends;
 mod gap;
@@ -28,12 +29,13 @@ use std::collections::{HashMap, hash_map::Entry};
 use goroscope_gobin::WaitKind;
 
 use self::{
+    calls::Calls,
     connections::Connections,
     ends::Ends,
     gap::Gap,
     groups::Groups,
     judge::Judgement,
-    member::{Member, RUNS, Reasons, Tick},
+    member::{Member, RUNS, Reasons, SYSCALL, Tick},
     standing::Standing,
     tickers::Tickers,
 };
@@ -43,7 +45,7 @@ pub use self::{
     standing::{Innocence, Said},
     trend::MemoryTrend,
 };
-use crate::model::{Goroutine, GoroutineState, RuntimeAddress, Suspect, TickerSuspect};
+use crate::model::{Asleep, Goroutine, GoroutineState, RuntimeAddress, Suspect, TickerSuspect};
 
 const NS_PER_TICK: u64 = 10_000_000;
 const TICKS_PER_SECOND: Tick = 100;
@@ -58,6 +60,7 @@ pub struct Watch {
     members: HashMap<u64, Member>,
     groups: Groups,
     reasons: Reasons,
+    calls: Calls,
     connections: Connections,
     tickers: Tickers,
     ends: Ends,
@@ -91,6 +94,7 @@ impl Watch {
             members: HashMap::new(),
             groups: Groups::default(),
             reasons: Reasons::default(),
+            calls: Calls::default(),
             connections: Connections::default(),
             tickers: Tickers::default(),
             ends: Ends::default(),
@@ -123,7 +127,8 @@ impl Watch {
         self.groups.begin_census();
     }
 
-    /// One goroutine of the census. Whether to read its stack and tell, by [`Watch::stack`], where it waits.
+    /// One goroutine of the census. Whether to read its stack and tell, by [`Watch::stack`], where it waits; and of one that is in a system
+    /// call what its thread does, before that, by [`Watch::call`].
     pub fn see(&mut self, goroutine: &Goroutine) -> bool {
         if goroutine.goid == 0 || goroutine.created_at == RuntimeAddress::default() || !self.follows(goroutine.goid) {
             return false;
@@ -141,6 +146,11 @@ impl Watch {
                 let member = entry.into_mut();
                 member.census = census;
                 if member.seq == goroutine.seq && member.reason == reason {
+                    if reason == SYSCALL {
+                        let wants = self.calls.wants(goroutine.goid, now) && self.stacks_asked < self.settings.stacks;
+                        self.stacks_asked += usize::from(wants);
+                        return wants;
+                    }
                     let wants = !member.stack_known() && self.reasons.can_be_stuck(reason) && self.stacks_asked < self.settings.stacks;
                     self.stacks_asked += usize::from(wants);
                     if !member.at_start() && self.reasons.can_be_stuck(reason) {
@@ -151,6 +161,9 @@ impl Watch {
                 }
                 if self.reasons.get(member.reason).is_some() {
                     self.groups.wait_ended(member.group, last.saturating_sub(member.since));
+                }
+                if let Some(lasted) = self.calls.end(goroutine.goid, last) {
+                    self.groups.wait_ended(member.group, lasted);
                 }
                 member.runs = member.runs.saturating_add(u8::from(member.seq != goroutine.seq));
                 member
@@ -175,14 +188,17 @@ impl Watch {
     /// All goroutines were seen.
     pub fn end_census(&mut self) {
         let (census, [_, _, gone_since]) = (self.generation(), self.ticks);
-        let (groups, reasons) = (&mut self.groups, &self.reasons);
-        self.members.retain(|_, member| {
+        let (groups, reasons, calls) = (&mut self.groups, &self.reasons, &mut self.calls);
+        self.members.retain(|goid, member| {
             // Missed once, a goroutine may have been torn while it was read: goids are never used again, so a second look is safe.
             if census.wrapping_sub(member.census) < 2 {
                 return true;
             }
             if reasons.get(member.reason).is_some() {
                 groups.wait_ended(member.group, gone_since.saturating_sub(member.since));
+            }
+            if let Some(lasted) = calls.end(*goid, gone_since) {
+                groups.wait_ended(member.group, lasted);
             }
             groups.died(member.site, gone_since.saturating_sub(member.born));
             false
@@ -212,6 +228,16 @@ impl Watch {
         if let Some(member) = self.members.get_mut(&goid) {
             member.group = self.groups.stack(member.site, member.reason, blocked_at);
             member.set_stack_known();
+        }
+    }
+
+    /// What the thread of a goroutine that is in a system call, or in C, does: it sleeps, or nobody knows.
+    pub fn call(&mut self, goid: u64, thread: Option<Asleep>) {
+        let [now, ..] = self.ticks;
+        let Some(member) = self.members.get_mut(&goid).filter(|member| member.reason == SYSCALL) else { return };
+        if let Some(lasted) = self.calls.see(goid, thread, now) {
+            self.groups.wait_ended(member.group, lasted);
+            member.begin(now, member.seq, SYSCALL, self.groups.group(member.site, SYSCALL, RuntimeAddress::default()));
         }
     }
 
@@ -316,8 +342,11 @@ impl Watch {
         longest.saturating_mul(2).saturating_add(self.slack())
     }
 
-    /// Began while watched, and has been in a wait that no clock ends for longer than `threshold`.
-    fn is_stuck(&self, member: &Member, threshold: Tick, now: Tick) -> bool {
+    /// Began while watched, and has been in a wait that no clock ends, or in a call, for longer than `threshold`.
+    fn is_stuck(&self, goid: u64, member: &Member, threshold: Tick, now: Tick) -> bool {
+        if member.reason == SYSCALL {
+            return !member.at_start() && self.calls.lasts(goid) > threshold;
+        }
         if member.at_start() || !self.reasons.can_be_stuck(member.reason) || now.saturating_sub(member.since) <= threshold {
             return false;
         }

@@ -102,7 +102,7 @@ impl<'a> Sums<'a> {
 
     fn add(&mut self, goid: u64, member: &Member, threshold: Tick) {
         let (watch, now) = (self.watch, self.now);
-        let stuck = watch.is_stuck(member, threshold, now);
+        let stuck = watch.is_stuck(goid, member, threshold, now);
         if let Some(sums) = usize::try_from(member.group).ok().and_then(|number| self.groups.get_mut(number)) {
             sums.all += 1;
             sums.timed += u32::from(!member.at_start() && (member.ends_at() != 0 || member.waits_for_peers()));

@@ -5,7 +5,7 @@
 mod endless;
 mod simulation;
 
-use self::simulation::{FOREVER, IO, Life, RECEIVE, SELECT, SLEEP, Stretch, watch};
+use self::simulation::{CALL, FOREVER, IO, Life, RECEIVE, SELECT, SLEEP, Stretch, watch};
 use super::{Settings, Stretches, TICKS_PER_SECOND, Watch};
 use crate::model::{Evidence, Proof, RuntimeAddress, Suspect, Ticker};
 
@@ -94,6 +94,18 @@ fn leaks_are_found() {
     check_found("loops that make a new timer of 20 s at each turn", every(1.0, 0.5, 60.0).map(patient), 60.0, Evidence::Live);
     let sleeper = |at| Life::new(SITE, at, vec![Stretch::wait(0.7, SLEEP, PLACE, 0); 400]);
     check_found("loops that sleep", every(1.0, 0.5, 30.0).map(sleeper), 30.0, Evidence::Live);
+}
+
+#[test]
+fn who_waits_in_the_kernel() {
+    let waits = |reason, object: u64| move |at| Life::new(SITE, at, vec![Stretch::wait(FOREVER, reason, PLACE, object)]);
+    check_found("for pipes whose other end the process holds", every(1.0, 0.5, 30.0).map(waits(IO, 7)), 30.0, Evidence::Stuck);
+    check("for others", every(1.0, 0.5, 30.0).map(waits(IO, 0)), 30.0, &[]);
+    check_found("in calls that do not end", every(1.0, 0.5, 30.0).map(waits(CALL, 0)), 30.0, Evidence::Stuck);
+    let polls = |at| Life::new(SITE, at, vec![Stretch::wait(0.3, CALL, PLACE, 0); 1000]);
+    check("in one call after the other", every(1.0, 0.5, 30.0).map(polls), 30.0, &[]);
+    let waits = |at| Life::new(SITE, at, vec![Stretch::wait(12.0, CALL, PLACE, 0)]);
+    check("in calls of twelve seconds", every(1.0, 0.5, 60.0).map(waits), 60.0, &[]);
 }
 
 #[test]

@@ -21,7 +21,10 @@ use crate::{
     discovery::{Descriptors, Life, ProcRoot},
     goruntime::{ProcessMemory, Runtime, RuntimeError},
     growth::{MemoryTrend, Watch, census_period},
-    model::{Finding, Goroutine, LimitKind, MemoryError, MemoryLimit, Projection, RuntimeAddress, RuntimeFigures, Suspect, TickerSuspect},
+    model::{
+        Finding, Goroutine, GoroutineState, LimitKind, MemoryError, MemoryLimit, Projection, RuntimeAddress, RuntimeFigures, Suspect,
+        TickerSuspect,
+    },
     reach::{Limits, NoProof, Prover},
     symbolize,
 };
@@ -238,12 +241,26 @@ impl<D: Deadline> Looks<D> {
         if counted.is_ok() {
             self.censuses += 1;
             self.last_census_ns = began;
+            self.calls(&wanted);
             self.stacks(&wanted);
             self.memory(began);
         }
         let cost = Duration::from_nanos(clock().saturating_sub(began));
         self.next_census_ns = began.saturating_add(nanos(census_period(self.interval, cost)));
         Ok(Seen::Alive)
+    }
+
+    /// Looks at the threads of those who are in system calls or in C.
+    fn calls(&mut self, wanted: &[Goroutine]) {
+        let mut in_calls = wanted.iter().filter(|goroutine| goroutine.state == GoroutineState::Syscall).peekable();
+        if in_calls.peek().is_none() {
+            return;
+        }
+        let Ok(asleep) = self.root.asleep(self.subject.listed.pid) else { return };
+        for goroutine in in_calls {
+            let thread = self.runtime.thread(goroutine).and_then(|thread| asleep.get(&thread)).copied();
+            self.watch.call(goroutine.goid, thread);
+        }
     }
 
     fn stacks(&mut self, wanted: &[Goroutine]) {

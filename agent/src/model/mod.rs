@@ -20,6 +20,7 @@ pub mod tally;
 pub mod target;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod thread;
 
 pub use causes::with_causes;
 pub use census::{CensusReport, GoroutineGroup};
@@ -42,3 +43,4 @@ pub use review::{Review, ReviewError, Reviewer, Verdict};
 pub use site::Site;
 pub use tally::Tally;
 pub use target::{Identity, RuntimeAddress, Slot, Target};
+pub use thread::Asleep;

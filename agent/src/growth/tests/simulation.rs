@@ -6,7 +6,7 @@ use goroscope_gobin::WaitReason;
 
 use crate::{
     growth::{Said, Settings, Stretches, Watch},
-    model::{Goroutine, GoroutineState, Proof, RuntimeAddress, Suspect, Waiter},
+    model::{Asleep, Goroutine, GoroutineState, Proof, RuntimeAddress, Suspect, Waiter},
 };
 
 /// A stretch of a goroutine's life: it does one thing for so many seconds, without running in between.
@@ -33,7 +33,10 @@ pub(super) const RECEIVE: u8 = 19;
 pub(super) const NIL: u8 = 15;
 pub(super) const SELECT: u8 = 18;
 pub(super) const SLEEP: u8 = 14;
+/// Where it waits on something: a pipe whose other end the process holds.
 pub(super) const IO: u8 = 2;
+/// In a system call: no reason of Go's.
+pub(super) const CALL: u8 = 255;
 pub(super) const FOREVER: f64 = 1e9;
 
 impl Stretch {
@@ -88,6 +91,7 @@ const START_NS: u64 = 1_000_000_000_000;
 /// `connections` are open from their second on.
 pub(super) fn watch(lives: &[Life], connections: &[f64], seconds: f64, period: f64, settings: Settings) -> Vec<Suspect> {
     let mut watch = Watch::new(START_NS, settings);
+    watch.own_ends(true);
     let mut now = 0.0;
     while now <= seconds {
         census(&mut watch, lives, now);
@@ -132,13 +136,18 @@ fn census(watch: &mut Watch, lives: &[Life], now: f64) {
         let goroutine = Goroutine {
             g: RuntimeAddress(0xc000_0000 + goid * 512),
             goid,
-            state: if stretch.reason == 0 { GoroutineState::Runnable } else { GoroutineState::Waiting },
+            state: match stretch.reason {
+                0 => GoroutineState::Runnable,
+                CALL => GoroutineState::Syscall,
+                _ => GoroutineState::Waiting,
+            },
             wait: WaitReason::of(27, stretch.reason),
             wait_since: None,
             created_at: RuntimeAddress(life.site),
             start: RuntimeAddress(life.site),
             parent: None,
-            seq: (index % 256) as u8,
+            // Go on from one call to the next, and the number stays.
+            seq: if stretch.reason == CALL { 0 } else { (index % 256) as u8 },
             sp: RuntimeAddress(0),
             pc: RuntimeAddress(0),
             bp: RuntimeAddress(0),
@@ -146,11 +155,15 @@ fn census(watch: &mut Watch, lives: &[Life], now: f64) {
             waiting: RuntimeAddress(0),
         };
         if watch.see(&goroutine) {
-            places.push((goid, stretch.place));
+            places.push((goid, stretch, index));
         }
     }
     watch.end_census();
-    for (goid, place) in places {
+    for (goid, stretch, index) in places {
+        let place = stretch.place;
+        if stretch.reason == CALL {
+            watch.call(goid, Some(Asleep { thread: goid as u32, switches: index as u64 }));
+        }
         watch.stack(goid, RuntimeAddress(place));
     }
 }
@@ -165,7 +178,8 @@ fn prove(watch: &mut Watch, lives: &[Life], now: f64) {
     let mut waiters = HashMap::new();
     for (goid, life) in (1_u64..).zip(lives) {
         let Some((index, begin, stretch)) = life.at(now) else { continue };
-        if !matches!(stretch.reason, RECEIVE | SELECT | NIL) {
+        let own_pipe = stretch.reason == IO && stretch.object != 0;
+        if !own_pipe && !matches!(stretch.reason, RECEIVE | SELECT | NIL) {
             continue;
         }
         let next = stretch.rearmed.map(|every| ns(((now / every).floor() + 1.0) * every));
@@ -177,7 +191,7 @@ fn prove(watch: &mut Watch, lives: &[Life], now: f64) {
             last_deadline_ns: next.max(once),
             objects: vec![RuntimeAddress(stretch.object)],
             peers: peers(lives, now, goid, stretch.object),
-            own_pipe: false,
+            own_pipe,
         };
         waiters.insert(goid, waiter);
     }
