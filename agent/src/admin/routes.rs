@@ -22,6 +22,7 @@ use super::{
 use crate::{
     export::{findings, goroutines, json},
     metrics::{Metrics, OwnUsage, negotiate},
+    model::is_harmful,
 };
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -97,7 +98,7 @@ async fn readyz(State(reports): State<Reports>) -> Response {
     };
     for loss in &report.agent.losses {
         // One line each, whatever is in it.
-        let _ = writeln!(body, "lost: {}", loss.replace(char::is_control, " "));
+        let _ = writeln!(body, "lost: {}", loss.replace(is_harmful, " "));
     }
     text(status, body)
 }

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     export::rfc3339,
-    model::{Evidence, Finding, FindingKind, GroupReport, Identity, Report},
+    model::{Evidence, Finding, FindingKind, GroupReport, Identity, Report, is_harmful},
 };
 
 /// Bytes of a function's name in a text.
@@ -82,7 +82,7 @@ fn of_group(group: &GroupReport) -> Vec<Leak> {
 
 /// A name of a target's own choosing, for people: short and printable.
 fn clean(name: &str) -> String {
-    let mut name = name.replace(char::is_control, " ");
+    let mut name = name.replace(is_harmful, " ");
     name.truncate(name.floor_char_boundary(NAME));
     name
 }
@@ -139,7 +139,7 @@ impl Leak {
     pub fn description(&self) -> String {
         let Self { count, wait_reason, evidence, .. } = self;
         let mut text = self.summary();
-        let _ = write!(text, " {count} {} of {}", self.kind.things(), self.identity.process.replace(char::is_control, " "));
+        let _ = write!(text, " {count} {} of {}", self.kind.things(), self.identity.process.replace(is_harmful, " "));
         if let Some((function, place)) = &self.blocked {
             let _ = write!(text, " wait in {function} ({place})");
             if !wait_reason.is_empty() {
@@ -206,7 +206,7 @@ mod tests {
         );
         let hostile = finding(&"\n\u{1b}[2J".repeat(500), &"\u{e9}".repeat(500), 1);
         let text = leaks(&report(&[("a\nb", vec![hostile])]))[0].description();
-        assert!(text.len() < 1024 && !text.contains(char::is_control), "{}: {text}", text.len());
+        assert!(text.len() < 1024 && !text.contains(is_harmful), "{}: {text}", text.len());
     }
 
     #[test]

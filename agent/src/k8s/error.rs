@@ -4,7 +4,7 @@ use std::error::Error;
 
 use kube::{Error as ClientError, runtime::watcher};
 
-use crate::model::with_causes;
+use crate::model::{is_harmful, with_causes};
 
 /// Bytes of a text for people.
 const DETAIL: usize = 300;
@@ -76,5 +76,5 @@ fn said(error: &dyn Error) -> String {
 
 fn bounded(mut text: String) -> String {
     text.truncate(text.floor_char_boundary(DETAIL));
-    text.replace(char::is_control, " ")
+    text.replace(is_harmful, " ")
 }

@@ -19,7 +19,7 @@ use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use tokio::time::timeout;
 
 pub use self::backoff::Backoff;
-use crate::model::with_causes;
+use crate::model::{is_harmful, with_causes};
 
 /// How long an attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(10);
@@ -71,7 +71,7 @@ impl Answer {
     #[must_use]
     pub fn shown(&self) -> String {
         let text = String::from_utf8_lossy(self.body.get(..SHOWN).unwrap_or(&self.body));
-        format!("{}: {}", self.status, text.trim().replace(char::is_control, " "))
+        format!("{}: {}", self.status, text.trim().replace(is_harmful, " "))
     }
 }
 
