@@ -40,8 +40,29 @@ pub struct Descriptors {
     read_ns: Option<u64>,
 }
 
-/// What is open, by inode, and the descriptors of each.
-type Held = HashMap<u64, Vec<u32>>;
+/// What is open, by inode.
+type Held = HashMap<u64, Open>;
+
+/// The descriptors of one open file: as many as matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Open {
+    first: u32,
+    second: Option<u32>,
+    /// There are more.
+    more: bool,
+}
+
+impl Open {
+    /// Adds a descriptor to those of an inode.
+    fn add(held: &mut Held, inode: u64, descriptor: u32) {
+        held.entry(inode)
+            .and_modify(|open| {
+                open.more = open.second.is_some();
+                open.second.get_or_insert(descriptor);
+            })
+            .or_insert(Self { first: descriptor, second: None, more: false });
+    }
+}
 
 /// What the tables of the network namespace say of the sockets of one process.
 #[derive(Debug, Default)]
@@ -70,7 +91,7 @@ impl Descriptors {
         let pairs =
             self.connections.own.iter().filter_map(|(one, other)| Some((alone(&self.sockets, *one)?, alone(&self.sockets, *other)?)));
         let connections = pairs.map(|(one, other)| (one, OwnEnd { descriptor: other, pipe: false }));
-        let pipes = pipes.values().filter_map(|descriptors| root.own_pipe(pid, descriptors)).flatten();
+        let pipes = pipes.values().filter_map(|open| root.own_pipe(pid, *open)).flatten();
         self.own_ends = OwnEnds(connections.chain(pipes).collect());
         Ok(())
     }
@@ -91,10 +112,7 @@ impl Descriptors {
 
 /// The descriptor of what has but one.
 fn alone(held: &Held, inode: u64) -> Option<u32> {
-    match held.get(&inode)?.as_slice() {
-        [descriptor] => Some(*descriptor),
-        _ => None,
-    }
+    held.get(&inode).filter(|open| open.second.is_none()).map(|open| open.first)
 }
 
 impl ProcRoot {
@@ -107,18 +125,17 @@ impl ProcRoot {
             let Ok(link) = fs::read_link(entry.path()) else { continue };
             let Some(link) = link.to_str() else { continue };
             if let Some(inode) = inode(link, "socket:[") {
-                sockets.entry(inode).or_default().push(descriptor);
+                Open::add(&mut sockets, inode, descriptor);
             } else if let Some(inode) = inode(link, "pipe:[") {
-                pipes.entry(inode).or_default().push(descriptor);
+                Open::add(&mut pipes, inode, descriptor);
             }
         }
-        sockets.values_mut().for_each(|descriptors| descriptors.sort_unstable());
         Ok((sockets, pipes))
     }
 
-    /// Both ends of a pipe, where these are all descriptors that the process has of it.
-    fn own_pipe(&self, pid: u32, descriptors: &[u32]) -> Option<[(u32, OwnEnd); 2]> {
-        let [one, other] = *descriptors else { return None };
+    /// Both ends of a pipe, where the process has one descriptor of each.
+    fn own_pipe(&self, pid: u32, open: Open) -> Option<[(u32, OwnEnd); 2]> {
+        let (one, other) = (open.first, open.second.filter(|_| !open.more)?);
         // The link is readable where the file is, and writable likewise.
         let mode = |descriptor: u32| {
             let link = fs::symlink_metadata(self.file(pid, "fd").join(descriptor.to_string())).ok()?;

@@ -46,6 +46,11 @@ impl Calls {
         self.0.remove(&goid).map(|call| now.saturating_sub(call.since))
     }
 
+    /// Forgets those that are followed no more.
+    pub(super) fn keep(&mut self, is_followed: impl Fn(u64) -> bool) {
+        self.0.retain(|goid, _| is_followed(*goid));
+    }
+
     /// How long it surely has been in one call.
     pub(super) fn lasts(&self, goid: u64) -> Tick {
         self.0.get(&goid).map_or(0, |call| call.seen - call.since)

@@ -207,6 +207,7 @@ impl Watch {
             self.sampling += 1;
             let sampling = self.sampling;
             self.members.retain(|goid, _| followed(*goid, sampling));
+            self.calls.keep(|goid| followed(goid, sampling));
         }
         self.highest = self.highest_now;
     }
@@ -216,6 +217,7 @@ impl Watch {
         if self.censuses <= 1 {
             // Who was there at the start is not known yet.
             self.members.clear();
+            self.calls = Calls::default();
             self.censuses = 0;
             return;
         }

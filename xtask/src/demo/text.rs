@@ -56,8 +56,10 @@ pub(super) fn short_path(path: &str) -> &str {
 /// `text` without what would move the cursor, in at most `width` characters. Names are chosen by whoever wrote the processes.
 pub(super) fn printable(text: &str, width: usize) -> String {
     // As the agent does (agent/src/model/harmful.rs): xtask does not know the agent.
-    let is_odd =
-        |c: char| c.is_control() || matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let is_odd = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
     let text: String = text.chars().map(|c| if is_odd(c) { '?' } else { c }).collect();
     clip(&text, width)
 }
