@@ -354,7 +354,8 @@ impl Watch {
         }
         let kind = self.reasons.kind(member.reason);
         // Whoever is at the other end of a connection may be slow: a pipe within the process is a channel like others.
-        if kind == Some(WaitKind::Io) && !member.waits_for_own_pipe() {
+        let own_pipe = member.waits_for_own_pipe() && usize::from(member.proof) == self.proofs.len();
+        if kind == Some(WaitKind::Io) && !own_pipe {
             return false;
         }
         // A timer that is pending ends the wait. Coroutines are in no proof, and no timer wakes them.

@@ -18,6 +18,8 @@ const WAITERS: usize = 8 << 10;
 const STACK: u64 = 1024;
 /// The largest `runtime.pollDesc` that is believed.
 const DESCRIPTION: usize = 512;
+/// Where mappings may be: the kernel has no pages to tell of above, and nothing is mapped at the bottom.
+const MAPPED: std::ops::Range<u64> = 1 << 16..(if cfg!(target_arch = "aarch64") { 1 << 48 } else { 1 << 47 }) - (1 << 16);
 /// Bytes of an object in which the FD is looked for: in `net.netFD` and `os.file` it comes first.
 const HOLDER: u64 = 256;
 
@@ -78,7 +80,8 @@ fn description(
     words: &[u64],
 ) -> Result<Option<(u64, u32)>, NoProof> {
     let Some(size) = usize::try_from(layout.size).ok().filter(|size| *size <= DESCRIPTION) else { return Ok(None) };
-    let is_elsewhere = |word: &u64| word.is_multiple_of(8) && !(seen.low..seen.high).contains(word) && spans.object_range(*word).is_none();
+    let is_mapped = |word: &u64| word.is_multiple_of(8) && MAPPED.contains(word);
+    let is_elsewhere = |word: &u64| is_mapped(word) && !(seen.low..seen.high).contains(word) && spans.object_range(*word).is_none();
     let mut bytes = vec![0; size];
     for word in words.iter().copied().filter(is_elsewhere) {
         if !source.small(word, &mut bytes)? {
