@@ -27,7 +27,7 @@ pub(super) struct Run<'a> {
     candidates: Vec<Candidate>,
     links: Vec<Link>,
     watched: Watched,
-    /// What holds a descriptor for which its holder waits, sorted.
+    /// What holds the descriptors of those who wait for the kernel, and of their other ends, sorted.
     holders: Vec<u64>,
     mark: Mark,
     peers: Peers,

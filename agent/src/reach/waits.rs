@@ -165,6 +165,13 @@ fn chains(
     Ok(())
 }
 
+/// The words from `at` to `end`, of so many bytes at most; none where they are not all there.
+fn words(source: &mut Source<'_>, at: u64, end: u64, most: u64) -> Result<Option<Vec<u64>>, NoProof> {
+    let mut bytes = vec![0; usize::try_from(end.saturating_sub(at).min(most) / 8 * 8).unwrap_or(0)];
+    let whole = source.small(at, &mut bytes)?;
+    Ok(whole.then(|| bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect()))
+}
+
 /// Reads the sudogs that are the last of each triple, and calls `each` with the triple; with nothing where nothing can be read.
 fn entries<T: Copy>(
     source: &mut Source<'_>,

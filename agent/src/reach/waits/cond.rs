@@ -29,11 +29,8 @@ pub(super) fn find(
     let mut words = HashSet::new();
     for (candidate, seen) in waiters {
         let (at, end) = seen.stack();
-        let mut bytes = vec![0; usize::try_from((end - at).min(STACK) / 8 * 8).unwrap_or(0)];
-        if !source.small(at, &mut bytes)? {
-            continue;
-        }
-        for word in bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).filter(|word| *word % 8 == 0) {
+        let words_on_stack = super::words(source, at, end, STACK)?.unwrap_or_default();
+        for word in words_on_stack.into_iter().filter(|word| *word % 8 == 0) {
             if is_sudog(word) {
                 sudogs.push((*candidate, seen.g, word));
             }

@@ -49,11 +49,7 @@ pub(super) fn find(
     let mut waits = Vec::new();
     for (candidate, seen) in waiters.iter().take(WAITERS) {
         let (at, end) = seen.stack();
-        let mut bytes = vec![0; usize::try_from((end - at).min(STACK) / 8 * 8).unwrap_or(0)];
-        if !source.small(at, &mut bytes)? {
-            continue;
-        }
-        let words: Vec<u64> = bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).filter(|word| *word != 0).collect();
+        let Some(words) = super::words(source, at, end, STACK)? else { continue };
         let Some((description, descriptor)) = description(source, &queues.layout.poll_desc, spans, seen, &words)? else { continue };
         let Some(end) = own_ends.get(&descriptor) else { continue };
         let Some(holder) = holder(source, spans, &words, description, descriptor)? else { continue };
@@ -105,11 +101,7 @@ fn description(
 fn holder(source: &mut Source<'_>, spans: &Spans, words: &[u64], description: u64, descriptor: u32) -> Result<Option<u64>, NoProof> {
     for word in words {
         let Some((from, to)) = spans.object_range(*word) else { continue };
-        let mut bytes = vec![0; usize::try_from((to - from).min(HOLDER) / 8 * 8).unwrap_or(0)];
-        if !source.small(from, &mut bytes)? {
-            continue;
-        }
-        let object: Vec<u64> = bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
+        let Some(object) = super::words(source, from, to, HOLDER)? else { continue };
         let holds = |window: &[u64]| matches!(window, [first, second, third] if *third == description && [*first, *second].contains(&u64::from(descriptor)));
         if object.windows(3).any(holds) {
             return Ok(Some(from));
