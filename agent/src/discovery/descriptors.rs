@@ -1,18 +1,24 @@
 //! What the open files of a process lead to: connections that others made to it, over TCP and over unix sockets, and the process itself.
 //! Input noun: a pid, a time. Output: inodes of sockets, [`OwnEnds`]. Must not know who uses them.
+//!
+//! All are those of the thread that leads the process: those of threads that unshared theirs, as no Go program does, are not seen.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     fs::{self, File},
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufRead as _, BufReader, ErrorKind, Read as _},
     os::unix::fs::PermissionsExt as _,
 };
 
 use super::{error::ProcError, procfs::ProcRoot};
 use crate::model::{OwnEnd, OwnEnds};
 
-/// Open files that are looked at.
+/// Open files that are looked at, of a process, and of all that descend from one.
 const FILES: usize = 128 << 10;
+/// Processes that descend from one: where there are more, it is not known who holds what.
+const DESCENDANTS: usize = 4096;
+/// Standard input, output and error: whoever began the process may hold them, too.
+const INHERITED: u32 = 2;
 /// The tables of all connections in the network namespace: 150 bytes each.
 const TABLE_LIMIT: u64 = 32 << 20;
 /// `TCP_ESTABLISHED`.
@@ -33,15 +39,25 @@ const BELIEVED_NS: u64 = 30_000_000_000;
 /// The open files of one process, as last looked at.
 #[derive(Debug, Default)]
 pub struct Descriptors {
-    sockets: Held,
+    open: OpenFiles,
     connections: Connections,
-    own_ends: OwnEnds,
+    /// What may lead to the process itself was not so at the look before.
+    changed: bool,
     /// When the tables were read, ns; none: never.
     read_ns: Option<u64>,
 }
 
 /// What is open, by inode.
 type Held = HashMap<u64, Open>;
+
+/// The files that matter.
+#[derive(Debug, Default)]
+struct OpenFiles {
+    sockets: Held,
+    pipes: Held,
+    /// All were looked at.
+    complete: bool,
+}
 
 /// The descriptors of one open file: as many as matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +78,11 @@ impl Open {
             })
             .or_insert(Self { first: descriptor, second: None, more: false });
     }
+
+    /// There are two, and the process itself opened them, as far as their numbers tell.
+    fn is_pair(&self) -> bool {
+        !self.more && self.first > INHERITED && self.second.is_some_and(|second| second > INHERITED)
+    }
 }
 
 /// What the tables of the network namespace say of the sockets of one process.
@@ -81,18 +102,16 @@ impl Descriptors {
     /// # Errors
     /// The open files of the process cannot be listed. A table that cannot be read has no connections.
     pub fn look(&mut self, root: &ProcRoot, pid: u32, now_ns: u64) -> Result<(), ProcError> {
-        let (sockets, pipes) = root.open_files(pid)?;
-        let is_known = self.sockets == sockets && self.read_ns.is_some_and(|read| now_ns < read.saturating_add(BELIEVED_NS));
+        let open = root.open_files(pid)?;
+        let is_known = self.open.sockets == open.sockets && self.read_ns.is_some_and(|read| now_ns < read.saturating_add(BELIEVED_NS));
+        self.changed = self.open.pipes != open.pipes;
         if !is_known {
-            self.connections = root.connections(pid, &sockets);
-            self.sockets = sockets;
+            let connections = root.connections(pid, &open.sockets);
+            self.changed |= connections.own != self.connections.own;
+            self.connections = connections;
             self.read_ns = Some(now_ns);
         }
-        let pairs =
-            self.connections.own.iter().filter_map(|(one, other)| Some((alone(&self.sockets, *one)?, alone(&self.sockets, *other)?)));
-        let connections = pairs.map(|(one, other)| (one, OwnEnd { descriptor: other, pipe: false }));
-        let pipes = pipes.values().filter_map(|open| root.own_pipe(pid, *open)).flatten();
-        self.own_ends = OwnEnds(connections.chain(pipes).collect());
+        self.open = open;
         Ok(())
     }
 
@@ -103,39 +122,139 @@ impl Descriptors {
         &self.connections.accepted
     }
 
-    /// Pipes and TCP connections that lead to the process itself.
+    /// Whether anything may lead to the process itself.
     #[must_use]
-    pub const fn own_ends(&self) -> &OwnEnds {
-        &self.own_ends
+    pub fn may_lead_to_itself(&self) -> bool {
+        self.open.complete && (!self.connections.own.is_empty() || self.open.pipes.values().any(|open| open.second.is_some()))
+    }
+
+    /// Whether what may lead to the process itself was other pipes or connections at the look before.
+    #[must_use]
+    pub const fn have_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Pipes and TCP connections that lead to the process itself, and that none of its descendants has open, too; and whether one was left
+    /// out for that. None at all where that cannot be known.
+    #[must_use]
+    pub fn own_ends(&self, root: &ProcRoot, pid: u32) -> (OwnEnds, bool) {
+        if !self.may_lead_to_itself() {
+            return (OwnEnds::default(), false);
+        }
+        let sockets = &self.open.sockets;
+        let pairs = self.connections.own.iter().filter_map(|pair| Some((*pair, (alone(sockets, pair.0)?, alone(sockets, pair.1)?))));
+        let pairs: Vec<_> = pairs.collect();
+        let pipes: Vec<(u64, Open)> =
+            self.open.pipes.iter().filter(|(_, open)| open.is_pair()).map(|(inode, open)| (*inode, *open)).collect();
+        if pairs.is_empty() && pipes.is_empty() {
+            return (OwnEnds::default(), false);
+        }
+        let Some(elsewhere) = root.open_in_descendants(pid) else { return (OwnEnds::default(), true) };
+        let mut own_ends = OwnEnds::default();
+        let mut held = false;
+        for ((one, other), (descriptor, other_end)) in pairs {
+            if elsewhere.contains(&one) || elsewhere.contains(&other) {
+                held = true;
+            } else {
+                own_ends.0.insert(descriptor, OwnEnd { descriptor: other_end, pipe: false });
+            }
+        }
+        for (inode, open) in pipes {
+            if elsewhere.contains(&inode) {
+                held = true;
+            } else {
+                own_ends.0.extend(root.own_pipe(pid, open).into_iter().flatten());
+            }
+        }
+        (own_ends, held)
+    }
+
+    /// Whether the process itself holds both ends of the pipe with this descriptor, and none of its descendants does.
+    pub(super) fn own_pipe(&self, root: &ProcRoot, pid: u32, descriptor: u32) -> bool {
+        let has = |open: &Open| [Some(open.first), open.second].contains(&Some(descriptor));
+        let is_one = self.open.pipes.values().any(|open| open.is_pair() && has(open));
+        is_one && self.own_ends(root, pid).0.0.contains_key(&descriptor)
+    }
+
+    /// Whether the process has an end of this pipe.
+    pub(super) fn holds_pipe(&self, inode: u64) -> bool {
+        self.open.pipes.contains_key(&inode)
     }
 }
 
 /// The descriptor of what has but one.
 fn alone(held: &Held, inode: u64) -> Option<u32> {
-    held.get(&inode).filter(|open| open.second.is_none()).map(|open| open.first)
+    held.get(&inode).filter(|open| open.second.is_none() && open.first > INHERITED).map(|open| open.first)
 }
 
 impl ProcRoot {
-    /// The open sockets, and the open pipes.
-    fn open_files(&self, pid: u32) -> Result<(Held, Held), ProcError> {
-        let directory = fs::read_dir(self.file(pid, "fd")).map_err(|source| ProcError::of(pid, "fd", source))?;
-        let (mut sockets, mut pipes) = (Held::new(), Held::new());
-        for entry in directory.flatten().take(FILES) {
-            let Some(descriptor) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-            let Ok(link) = fs::read_link(entry.path()) else { continue };
-            let Some(link) = link.to_str() else { continue };
-            if let Some(inode) = inode(link, "socket:[") {
-                Open::add(&mut sockets, inode, descriptor);
-            } else if let Some(inode) = inode(link, "pipe:[") {
-                Open::add(&mut pipes, inode, descriptor);
+    fn open_files(&self, pid: u32) -> Result<OpenFiles, ProcError> {
+        let mut open = OpenFiles { complete: true, ..OpenFiles::default() };
+        for (count, file) in self.links(pid)?.enumerate() {
+            let Some((descriptor, link)) = file.filter(|_| count < FILES) else {
+                open.complete = false;
+                break;
+            };
+            if let Some(inode) = inode(&link, "socket:[") {
+                Open::add(&mut open.sockets, inode, descriptor);
+            } else if let Some(inode) = inode(&link, "pipe:[") {
+                Open::add(&mut open.pipes, inode, descriptor);
             }
         }
-        Ok((sockets, pipes))
+        Ok(open)
     }
 
-    /// Both ends of a pipe, where the process has one descriptor of each.
+    /// The open files of a process, and what each leads to; none in place of what may not be read. What is closed meanwhile is left out.
+    fn links(&self, pid: u32) -> Result<impl Iterator<Item = Option<(u32, String)>>, ProcError> {
+        let directory = fs::read_dir(self.file(pid, "fd")).map_err(|source| ProcError::of(pid, "fd", source))?;
+        Ok(directory.filter_map(|entry| {
+            let Ok(entry) = entry else { return Some(None) };
+            let descriptor = entry.file_name().to_str()?.parse().ok()?;
+            match fs::read_link(entry.path()) {
+                Ok(link) => Some(Some((descriptor, link.to_str().unwrap_or_default().to_owned()))),
+                Err(error) if error.kind() == ErrorKind::NotFound => None,
+                Err(_) => Some(None),
+            }
+        }))
+    }
+
+    /// The inodes of pipes and sockets that are open in processes that descend from this one; none if that cannot be known.
+    fn open_in_descendants(&self, pid: u32) -> Option<HashSet<u64>> {
+        let (mut found, mut files, mut processes) = (HashSet::new(), 0, vec![pid]);
+        let mut next = 0;
+        while let Some(process) = processes.get(next).copied() {
+            next += 1;
+            match self.children(process) {
+                Ok(children) => processes.extend(children),
+                Err(ProcError::Gone { .. }) if process != pid => continue,
+                Err(_) => return None,
+            }
+            if processes.len() > DESCENDANTS {
+                return None;
+            }
+            if process == pid {
+                continue;
+            }
+            let links = match self.links(process) {
+                Ok(links) => links,
+                Err(ProcError::Gone { .. }) => continue,
+                Err(_) => return None,
+            };
+            for link in links {
+                let (_, link) = link?;
+                files += 1;
+                if files > FILES {
+                    return None;
+                }
+                found.extend(inode(&link, "pipe:[").or_else(|| inode(&link, "socket:[")));
+            }
+        }
+        Some(found)
+    }
+
+    /// Both ends of a pipe with two descriptors, where one of each is there.
     fn own_pipe(&self, pid: u32, open: Open) -> Option<[(u32, OwnEnd); 2]> {
-        let (one, other) = (open.first, open.second.filter(|_| !open.more)?);
+        let (one, other) = (open.first, open.second?);
         // The link is readable where the file is, and writable likewise.
         let mode = |descriptor: u32| {
             let link = fs::symlink_metadata(self.file(pid, "fd").join(descriptor.to_string())).ok()?;
@@ -161,14 +280,12 @@ impl ProcRoot {
         for table in ["net/tcp", "net/tcp6"] {
             let Ok(file) = File::open(self.file(pid, table)) else { continue };
             for line in BufReader::new(file.take(TABLE_LIMIT)).lines().map_while(Result::ok) {
-                let Some(Entry { local, remote, state, inode }) = Entry::of(&line).filter(|entry| own.contains_key(&entry.inode)) else {
-                    continue;
-                };
-                match state.as_str() {
+                let Some(entry) = Entry::of(&line).filter(|entry| own.contains_key(&entry.inode)) else { continue };
+                match entry.state {
                     ESTABLISHED => {
-                        ends.insert((local, remote), inode);
+                        ends.insert((entry.local.to_owned(), entry.remote.to_owned()), entry.inode);
                     }
-                    LISTENING => ports.extend(port(&local).map(str::to_owned)),
+                    LISTENING => ports.extend(port(entry.local).map(str::to_owned)),
                     _ => {}
                 }
             }
@@ -217,7 +334,7 @@ fn accepted(sockets: impl Iterator<Item = UnixEntry>) -> Vec<u64> {
 }
 
 /// 4711 of `socket:[4711]`.
-fn inode(link: &str, kind: &str) -> Option<u64> {
+pub(super) fn inode(link: &str, kind: &str) -> Option<u64> {
     link.strip_prefix(kind)?.strip_suffix(']')?.parse().ok()
 }
 
@@ -227,22 +344,22 @@ fn port(end: &str) -> Option<&str> {
 }
 
 /// A line of the table.
-struct Entry {
-    local: String,
-    remote: String,
-    state: String,
+struct Entry<'l> {
+    local: &'l str,
+    remote: &'l str,
+    state: &'l str,
     inode: u64,
 }
 
-impl Entry {
-    fn of(line: &str) -> Option<Self> {
+impl<'l> Entry<'l> {
+    fn of(line: &'l str) -> Option<Self> {
         let mut words = line.split_ascii_whitespace();
         let (_, local, remote, state) = (words.next()?, words.next()?, words.next()?, words.next()?);
         // Queues, timer, retransmissions, uid, timeout.
         let inode = words.nth(5)?.parse().ok()?;
         // An IPv4 connection may have one end in each table.
-        let plain = |end: &str| end.trim_start_matches("0000000000000000FFFF0000").to_owned();
-        Some(Self { local: plain(local), remote: plain(remote), state: state.to_owned(), inode })
+        let plain = |end: &'l str| end.trim_start_matches("0000000000000000FFFF0000");
+        Some(Self { local: plain(local), remote: plain(remote), state, inode })
     }
 }
 
@@ -291,7 +408,7 @@ mod tests {
     fn lines_of_the_table() {
         let check = |line: &str, expected: Option<(&str, &str, &str, u64)>| {
             let entry = Entry::of(line);
-            let found = entry.as_ref().map(|entry| (entry.local.as_str(), entry.remote.as_str(), entry.state.as_str(), entry.inode));
+            let found = entry.as_ref().map(|entry| (entry.local, entry.remote, entry.state, entry.inode));
             assert_eq!(found, expected);
         };
         check("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode", None);
@@ -365,9 +482,10 @@ mod tests {
         let number = |file: &dyn AsRawFd| u32::try_from(file.as_raw_fd()).unwrap();
         let mut known = Descriptors::default();
         let mut own_end = |file: &dyn AsRawFd| {
-            known.look(&ProcRoot::new("/proc"), std::process::id(), 0).unwrap();
+            let root = ProcRoot::new("/proc");
+            known.look(&root, std::process::id(), 0).unwrap();
             known.read_ns = None;
-            known.own_ends().0.get(&u32::try_from(file.as_raw_fd()).unwrap()).copied()
+            known.own_ends(&root, std::process::id()).0.0.get(&u32::try_from(file.as_raw_fd()).unwrap()).copied()
         };
         let (reader, writer) = pipe().unwrap();
         let end = |file: &dyn AsRawFd, pipe| Some(OwnEnd { descriptor: number(file), pipe });

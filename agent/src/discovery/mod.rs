@@ -6,13 +6,14 @@
 //! Every process may end, exec or be replaced by another of its pid between two reads: that is [`ProcError::Gone`] or
 //! [`ProcError::Changing`], and normal. Every read is bounded, since names and cgroup paths are chosen by the observed.
 
+mod calls;
 mod descriptors;
 mod error;
 mod limits;
 mod procfs;
 mod stat;
-mod threads;
 
+pub use calls::Threads;
 pub use descriptors::Descriptors;
 pub use error::ProcError;
 pub use procfs::{Life, Listed, ProcRoot, Process, Scan};

@@ -9,13 +9,17 @@ use std::collections::HashMap;
 use super::member::Tick;
 use crate::model::Asleep;
 
-/// A call that goes on, as far as is known.
+/// What is known of a goroutine that has been in calls at all looks.
 #[derive(Clone, Copy, Debug)]
 struct Call {
-    thread: Asleep,
-    /// When its thread was seen first, and last.
+    /// When it was looked at first, and last.
+    first: Tick,
+    asked: Tick,
+    /// Its thread, when it was last seen asleep.
+    thread: Option<Asleep>,
+    /// When the thread was seen like that first, and last.
     since: Tick,
-    seen: Tick,
+    until: Tick,
 }
 
 /// Those of goroutines, by goid, that were in calls when their threads were looked at.
@@ -23,27 +27,31 @@ struct Call {
 pub(super) struct Calls(HashMap<u64, Call>);
 
 impl Calls {
-    /// Whether to look at the thread of this one: the longer it has been known, the more rarely.
+    /// Whether to look at the thread of this one: the longer it has been in calls, the more rarely.
     pub(super) fn wants(&self, goid: u64, now: Tick) -> bool {
-        self.0.get(&goid).is_none_or(|call| now.saturating_sub(call.seen) >= (call.seen - call.since) / 4)
+        self.0.get(&goid).is_none_or(|call| now.saturating_sub(call.asked) >= (call.asked - call.first) / 4)
     }
 
-    /// Its thread was looked at: asleep, or not. If the call that was known has ended: how long it lasted, at most.
+    /// Its thread was looked at, and slept; none: it did not, or nobody may know. If the call that was known has ended: how long it lasted,
+    /// at most.
     pub(super) fn see(&mut self, goid: u64, thread: Option<Asleep>, now: Tick) -> Option<Tick> {
-        if let Some(call) = self.0.get_mut(&goid).filter(|call| thread == Some(call.thread)) {
-            call.seen = now;
+        let call = self.0.entry(goid).or_insert(Call { first: now, asked: now, thread: None, since: now, until: now });
+        call.asked = now;
+        // What cannot be seen tells nothing: neither that a call goes on, nor that it has ended.
+        let thread = thread?;
+        let before = call.thread.replace(thread);
+        let is_same = before.is_some_and(|before| (before.thread, before.switches) == (thread.thread, thread.switches));
+        call.until = now;
+        if is_same {
             return None;
         }
-        let ended = self.end(goid, now);
-        if let Some(thread) = thread {
-            self.0.insert(goid, Call { thread, since: now, seen: now });
-        }
-        ended
+        let since = std::mem::replace(&mut call.since, now);
+        before.map(|_| now.saturating_sub(since))
     }
 
     /// It is in no call any more. How long the one that was known lasted, at most.
     pub(super) fn end(&mut self, goid: u64, now: Tick) -> Option<Tick> {
-        self.0.remove(&goid).map(|call| now.saturating_sub(call.since))
+        self.0.remove(&goid).filter(|call| call.thread.is_some()).map(|call| now.saturating_sub(call.since))
     }
 
     /// Forgets those that are followed no more.
@@ -51,9 +59,10 @@ impl Calls {
         self.0.retain(|goid, _| is_followed(*goid));
     }
 
-    /// How long it surely has been in one call.
+    /// How long it surely has been in one call that the process itself must end; 0 where the last look did not see that.
     pub(super) fn lasts(&self, goid: u64) -> Tick {
-        self.0.get(&goid).map_or(0, |call| call.seen - call.since)
+        let endless = |call: &&Call| call.until == call.asked && call.thread.is_some_and(|thread| thread.endless);
+        self.0.get(&goid).filter(endless).map_or(0, |call| call.until - call.since)
     }
 }
 
@@ -63,23 +72,29 @@ mod tests {
 
     #[test]
     fn one_call_is_told_from_the_next() {
-        let thread = |thread, switches| Some(Asleep { thread, switches });
+        let thread = |thread, switches| Some(Asleep { thread, switches, endless: true });
+        let ends = |thread, switches| Some(Asleep { thread, switches, endless: false });
         let mut calls = Calls::default();
         // When, the thread; what has ended, how long the call lasts then.
         for (now, thread, ended, lasts) in [
+            (50, None, None, 0),
             (100, thread(7, 3), None, 0),
             (200, thread(7, 3), None, 100),
             (300, thread(7, 3), None, 200),
             (400, thread(7, 4), Some(300), 0),
+            (450, thread(7, 4), None, 50),
+            (475, None, None, 0),
             (500, thread(8, 4), Some(100), 0),
-            (600, None, Some(100), 0),
-            (700, None, None, 0),
-            (800, thread(8, 9), None, 0),
-            (900, thread(8, 9), None, 100),
+            (600, None, None, 0),
+            (700, thread(8, 4), None, 200),
+            (750, ends(8, 4), None, 0),
+            (800, ends(8, 9), Some(300), 0),
+            (900, ends(8, 9), None, 0),
+            (950, thread(8, 9), None, 150),
         ] {
             assert_eq!((calls.see(1, thread, now), calls.lasts(1)), (ended, lasts), "at {now}");
         }
-        assert!(!calls.wants(1, 924) && calls.wants(1, 925) && calls.wants(2, 0));
+        assert!(!calls.wants(1, 1174) && calls.wants(1, 1175) && calls.wants(2, 0));
         assert_eq!((calls.end(1, 1000), calls.end(1, 1000), calls.lasts(1)), (Some(200), None, 0));
     }
 }

@@ -80,8 +80,12 @@ pub struct Watch {
     /// When each proof began.
     proofs: Vec<Tick>,
     last_proof: Option<(u64, u64)>,
+    /// Since when what leads to the process itself has been as it is.
+    own_ends_since: Tick,
     /// Goroutines that wait in a way in which one can be stuck, and began while watched.
     waiting: u64,
+    /// Some of them wait for the kernel.
+    asks_for_own_ends: bool,
 }
 
 impl Watch {
@@ -109,7 +113,9 @@ impl Watch {
             stacks_asked: 0,
             proofs: Vec::new(),
             last_proof: None,
+            own_ends_since: 0,
             waiting: 0,
+            asks_for_own_ends: false,
         }
     }
 
@@ -124,6 +130,7 @@ impl Watch {
         self.censuses += 1;
         self.stacks_asked = 0;
         self.waiting = 0;
+        self.asks_for_own_ends = false;
         self.groups.begin_census();
     }
 
@@ -151,11 +158,18 @@ impl Watch {
                         self.stacks_asked += usize::from(wants);
                         return wants;
                     }
-                    let wants = !member.stack_known() && self.reasons.can_be_stuck(reason) && self.stacks_asked < self.settings.stacks;
+                    if !self.reasons.can_be_stuck(reason) {
+                        return false;
+                    }
+                    // Who waits for the kernel waits for others, unless a proof has told that it is the process itself.
+                    let (is_io, seen) = (self.reasons.kind(reason) == Some(WaitKind::Io), self.proofs.last() >= Some(&member.since));
+                    let is_asked = !is_io || member.proof != 0;
+                    let wants = is_asked && !member.stack_known() && self.stacks_asked < self.settings.stacks;
                     self.stacks_asked += usize::from(wants);
-                    if !member.at_start() && self.reasons.can_be_stuck(reason) {
+                    if !member.at_start() && (is_asked || self.proofs.last() < Some(&self.own_ends_since.max(member.since))) {
                         self.waiting += 1;
-                        self.groups.waits(member.group, now.saturating_sub(member.since), slack, member.proof != 0);
+                        self.asks_for_own_ends |= is_io;
+                        self.groups.waits(member.group, now.saturating_sub(member.since), slack, seen);
                     }
                     return wants;
                 }
@@ -250,9 +264,19 @@ impl Watch {
         self.connections.are(now, inodes, slack);
     }
 
-    /// Whether the process has pipes or connections that lead to itself: those who wait for the kernel may wait for it.
-    pub const fn own_ends(&mut self, has: bool) {
+    /// Whether the process may have pipes or connections that lead to itself: those who wait for the kernel may wait for it. `anew`: they
+    /// are not the same as before, so that what proofs told of who waits for them is old.
+    pub fn own_ends(&mut self, now_ns: u64, has: bool, anew: bool) {
         self.reasons.own_ends = has;
+        if anew {
+            self.own_ends_since = self.tick(now_ns);
+        }
+    }
+
+    /// Whether somebody waits for the kernel, and may wait for the process itself.
+    #[must_use]
+    pub const fn asks_for_own_ends(&self) -> bool {
+        self.asks_for_own_ends
     }
 
     /// So many timers are pending in a runtime that keeps forgotten tickers.

@@ -11,12 +11,12 @@ use super::{
 use crate::model::{Proof, RuntimeAddress, Waiter};
 
 impl Watch {
-    /// One more proof.
-    pub fn proof(&mut self, proof: &Proof) {
+    /// One more proof, and what it cost with all that was looked at for it, ns.
+    pub fn proof(&mut self, proof: &Proof, cost_ns: u64) {
         let began = self.tick(proof.began_ns);
         let Some(number) = u16::try_from(self.proofs.len() + 1).ok().filter(|number| *number < u16::MAX) else { return };
         self.proofs.push(began);
-        self.last_proof = Some((self.since_start(proof.began_ns), proof.ended_ns.saturating_sub(proof.began_ns)));
+        self.last_proof = Some((self.since_start(proof.began_ns), cost_ns));
         let (shared, slack) = (self.shared_objects(proof), self.slack());
         for (goid, waiter) in &proof.waiters {
             let Some(member) = self.members.get_mut(goid) else { continue };

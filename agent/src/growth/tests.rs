@@ -281,7 +281,7 @@ fn check_tickers(name: &str, tickers: &[(f64, f64, f64)], expected: Option<(u64,
             period_ns: 1_000_000_000,
             unreachable: *forgotten <= now,
         });
-        watch.proof(&Proof { began_ns: ns, ended_ns: ns, tickers: told.collect(), ..Proof::default() });
+        watch.proof(&Proof { began_ns: ns, ended_ns: ns, tickers: told.collect(), ..Proof::default() }, 0);
     }
     let found = watch.ticker_suspects(60_000_000_000);
     let told = found.first().map(|suspect| (suspect.count, (suspect.slope * 10.0).round() as u64));

@@ -18,11 +18,11 @@ pub use self::{
 };
 pub use crate::growth::{Innocence, Settings, Stretches};
 use crate::{
-    discovery::{Descriptors, Life, ProcRoot},
+    discovery::{Descriptors, Life, ProcRoot, Threads},
     goruntime::{ProcessMemory, Runtime, RuntimeError},
     growth::{MemoryTrend, Watch, census_period},
     model::{
-        Finding, Goroutine, GoroutineState, LimitKind, MemoryError, MemoryLimit, Projection, RuntimeAddress, RuntimeFigures, Suspect,
+        Finding, Goroutine, GoroutineState, LimitKind, MemoryError, MemoryLimit, OwnEnds, Projection, RuntimeAddress, RuntimeFigures, Suspect,
         TickerSuspect,
     },
     reach::{Limits, NoProof, Prover},
@@ -63,6 +63,7 @@ pub struct Looks<D> {
     watch: Watch,
     trend: MemoryTrend,
     descriptors: Descriptors,
+    threads: Threads,
     started_ns: u64,
     next_census_ns: u64,
     next_connections_ns: u64,
@@ -90,6 +91,7 @@ impl<D: Deadline> Looks<D> {
             watch: Watch::new(now, settings),
             trend: MemoryTrend::default(),
             descriptors: Descriptors::default(),
+            threads: Threads::default(),
             started_ns: now,
             next_census_ns: now,
             next_connections_ns: now,
@@ -256,10 +258,11 @@ impl<D: Deadline> Looks<D> {
         if in_calls.peek().is_none() {
             return;
         }
-        let Ok(asleep) = self.root.asleep(self.subject.listed.pid) else { return };
+        self.threads.begin();
         for goroutine in in_calls {
-            let thread = self.runtime.thread(goroutine).and_then(|thread| asleep.get(&thread)).copied();
-            self.watch.call(goroutine.goid, thread);
+            let thread = self.runtime.thread(goroutine);
+            let asleep = thread.and_then(|thread| self.threads.asleep(&self.root, self.subject.listed.pid, thread, &self.descriptors));
+            self.watch.call(goroutine.goid, asleep);
         }
     }
 
@@ -301,13 +304,27 @@ impl<D: Deadline> Looks<D> {
         if self.descriptors.look(&self.root, self.subject.listed.pid, now).is_err() {
             self.descriptors = Descriptors::default();
         }
-        self.watch.own_ends(!self.descriptors.own_ends().0.is_empty());
+        self.watch.own_ends(now, self.descriptors.may_lead_to_itself(), self.descriptors.have_changed());
+    }
+
+    /// What leads to the process itself, as the next proof needs to know.
+    fn own_ends(&mut self, now: u64) -> OwnEnds {
+        if !self.watch.asks_for_own_ends() {
+            return OwnEnds::default();
+        }
+        self.look_at_descriptors(now);
+        let (own_ends, held) = self.descriptors.own_ends(&self.root, self.subject.listed.pid);
+        if held {
+            // As soon as who else has them open is gone, they are other ends than before.
+            self.watch.own_ends(clock(), true, true);
+        }
+        own_ends
     }
 
     fn prove(&mut self) {
         let began = clock();
-        self.look_at_descriptors(began);
-        self.prover.own_ends(self.descriptors.own_ends());
+        let own_ends = self.own_ends(began);
+        self.prover.own_ends(own_ends);
         let memory = Stoppable { memory: self.runtime.memory(), deadline: &self.deadline };
         let (runtime, subject, collectors) = (&self.runtime, &self.subject, std::cell::RefCell::new(&mut self.collectors));
         let mut census = |visit: &mut dyn FnMut(&Goroutine)| runtime.census(visit).map(|_| ()).map_err(memory_error);
@@ -324,7 +341,7 @@ impl<D: Deadline> Looks<D> {
         match proof {
             Ok(proof) => {
                 self.proofs += 1;
-                self.watch.proof(&proof);
+                self.watch.proof(&proof, self.last_proof_cost_ns);
             }
             Err(error) => {
                 tracing::debug!(reason = error.reason(), %error, "no proof");

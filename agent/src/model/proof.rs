@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::RuntimeAddress;
 
-/// Descriptors of one process whose other end it holds itself, and nobody else, as far as its open files tell: who waits for one of them
-/// waits for the process. Each is the only one that the process has of its end.
+/// Descriptors of one process whose other end it holds itself, and nobody else, as far as its open files and those of its descendants tell:
+/// who waits for one of them waits for the process. Each is the only one that the process has of its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnEnds(pub HashMap<u32, OwnEnd>);
 
@@ -56,7 +56,8 @@ pub struct Waiter {
     pub deadline_ns: Option<u64>,
     /// The same of the latest: there may be several.
     pub last_deadline_ns: Option<u64>,
-    /// What it waits on: channels, the address of a semaphore, a notifyList. At most [`Waiter::OBJECTS`].
+    /// What it waits on: channels, the address of a semaphore, a notifyList, what holds either end of a pipe or connection. At most
+    /// [`Waiter::OBJECTS`].
     pub objects: Vec<RuntimeAddress>,
     /// Goroutines, by goid, that only the clock wakes, and whose stacks lead to what it waits on in few steps. None where a timer itself
     /// leads there. At most [`Waiter::PEERS`].

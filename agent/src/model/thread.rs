@@ -5,6 +5,9 @@
 pub struct Asleep {
     /// Its number in its own pid namespace: what `gettid` says to it.
     pub thread: u32,
-    /// How often it has been switched off, by itself or by others: as long as it sleeps, the number stays.
+    /// How often it has been switched off, by itself or by others: as long as it sleeps, the number stays. Where it waits for a child that
+    /// waits for its process, that of the child is in it.
     pub switches: u64,
+    /// Nothing that is known ends its system call but the process itself: no clock, no other process, no device.
+    pub endless: bool,
 }

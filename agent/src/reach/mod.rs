@@ -78,8 +78,8 @@ impl Prover {
 
     /// Which descriptors lead to the process itself, as of now: asked anew before each proof, two proofs in a row are not deceived by a
     /// number that was given to another file meanwhile.
-    pub fn own_ends(&mut self, own_ends: &OwnEnds) {
-        self.own_ends.clone_from(own_ends);
+    pub fn own_ends(&mut self, own_ends: OwnEnds) {
+        self.own_ends = own_ends;
     }
 
     /// Marks once. `census` visits every goroutine and is called before and after the heap is read; `is_recycled_stack` says of which
@@ -114,7 +114,7 @@ impl Prover {
         let specials = std::mem::take(&mut spans.specials);
         let roots = Roots::read(&mut source, layout, variables)?;
         let mut run = Run::new(source, before, candidates, links, spans, roots, (self.minor, self.limits))?;
-        run.begin(specials)?;
+        run.begin(&specials)?;
         run.again()?;
         run.after(census, is_recycled_stack, &mut self.running)?;
         run.again()?;

@@ -27,7 +27,7 @@ pub(super) struct Run<'a> {
     candidates: Vec<Candidate>,
     links: Vec<Link>,
     watched: Watched,
-    /// What holds the descriptors of those who wait for the kernel, and of their other ends, sorted.
+    /// What holds the descriptors of those who wait for the kernel, and of their other ends, where somebody waits for both; sorted.
     holders: Vec<u64>,
     mark: Mark,
     peers: Peers,
@@ -64,7 +64,9 @@ impl<'a> Run<'a> {
             }
         }
         let sudog = roots.layout.sudog.size;
-        let mut holders: Vec<u64> = links.iter().filter(|link| link.sudog == 0).map(|link| link.object).collect();
+        // Who is live leads to what it holds anyway.
+        let is_live = |link: &Link| usize::try_from(link.candidate).ok().and_then(|of| candidates.get(of)).is_none_or(|of| of.live);
+        let mut holders: Vec<u64> = links.iter().filter(|link| link.sudog == 0 && !is_live(link)).map(|link| link.object).collect();
         holders.sort_unstable();
         let mark = Mark::new(spans, slots.into_iter(), &limits)?;
         Ok(Self {
@@ -96,7 +98,7 @@ impl<'a> Run<'a> {
     }
 
     /// Marks from what is not in doubt.
-    pub(super) fn begin(&mut self, specials: Vec<(u64, u64)>) -> Result<(), NoProof> {
+    pub(super) fn begin(&mut self, specials: &[(u64, u64)]) -> Result<(), NoProof> {
         self.close()?;
         let timers = timers::read(&mut self.source, &self.roots, self.limits.memory)?;
         self.tickers = tickers::read(&mut self.source, &self.mark, &timers, &self.roots.layout.timer)?;
@@ -133,7 +135,7 @@ impl<'a> Run<'a> {
     }
 
     /// What the runtime calls functions with that nothing else leads to: of specials first, since from there they are queued.
-    fn specials(&mut self, specials: Vec<(u64, u64)>) -> Result<(), NoProof> {
+    fn specials(&mut self, specials: &[(u64, u64)]) -> Result<(), NoProof> {
         specials::mark(&mut self.source, &mut self.mark, (specials, &self.holders), &self.roots.layout.special, self.minor)?;
         queues::mark(&mut self.source, &mut self.mark, &self.roots.variables)
     }
@@ -240,7 +242,7 @@ impl<'a> Run<'a> {
         self.mark.renew(&spans.all, &self.limits)?;
         self.close()?;
         self.timers(&timers);
-        self.specials(spans.specials)?;
+        self.specials(&spans.specials)?;
         if self.roots.data_bytes() <= TWICE {
             self.roots.mark_data(&mut self.mark);
         }

@@ -1,7 +1,7 @@
 //! Objects with a finalizer, a cleanup or a weak handle: the runtime can lead to them, or from them, without a pointer. It does not
 //! finalize what somebody who waits has on the stack.
 //!
-//! Input: the lists of the spans. Output: words for a [`Mark`]. Must not know who waits.
+//! Input: the lists of the spans. Output: words for a [`Mark`], objects. Must not know who waits.
 
 use goroscope_gobin::layout::Special;
 
@@ -13,6 +13,8 @@ use super::source::{Batch, Source, word_at};
 const TOGETHER: usize = 1024;
 /// Specials of a process.
 const SPECIALS: usize = 16 << 20;
+/// Objects with a finalizer that are told.
+const FINALIZED: usize = 64 << 10;
 /// What follows the header of a finalizer (function, count, two types) or a cleanup (function, or two pointers and more).
 const REST: u32 = 32;
 
@@ -53,11 +55,41 @@ impl Kind {
 pub(super) fn mark(
     source: &mut Source<'_>,
     mark: &mut Mark,
-    (lists, held): (Vec<(u64, u64)>, &[u64]),
+    (lists, held): (&[(u64, u64)], &[u64]),
     layout: &Special,
     minor: u16,
 ) -> Result<(), NoProof> {
-    let mut active = lists;
+    visit(source, lists, layout, minor, &mut |kind, object, bytes| {
+        if kind == Kind::Finalizer && held.binary_search(&object).is_ok() {
+            return;
+        }
+        mark.word(object);
+        for at in (layout.size..layout.size + kind.rest()).step_by(8) {
+            mark.word(word_at(bytes, at).unwrap_or(0));
+        }
+    })
+}
+
+/// The objects that have a finalizer.
+pub(super) fn finalized(source: &mut Source<'_>, lists: &[(u64, u64)], layout: &Special, minor: u16) -> Result<Vec<u64>, NoProof> {
+    let mut objects = Vec::new();
+    visit(source, lists, layout, minor, &mut |kind, object, _| {
+        if kind == Kind::Finalizer && objects.len() < FINALIZED {
+            objects.push(object);
+        }
+    })?;
+    Ok(objects)
+}
+
+/// Calls `each` with every special that is a root: its object, and the bytes of it.
+fn visit(
+    source: &mut Source<'_>,
+    lists: &[(u64, u64)],
+    layout: &Special,
+    minor: u16,
+    each: &mut dyn FnMut(Kind, u64, &[u8]),
+) -> Result<(), NoProof> {
+    let mut active = lists.to_vec();
     let mut left = SPECIALS;
     let mut batch = Batch::default();
     while !active.is_empty() {
@@ -74,7 +106,10 @@ pub(super) fn mark(
             batch.fill(source)?;
             for (span, (_, bytes, _)) in pushed.into_iter().zip(batch.iter()).filter(|(_, (.., whole))| *whole) {
                 later.extend(next(span, bytes, layout));
-                one(mark, (span, held), bytes, layout, minor);
+                let kind = usize::try_from(layout.kind).ok().and_then(|at| bytes.get(at)).copied().unwrap_or(0);
+                if let Some(kind) = Kind::of(kind, minor) {
+                    each(kind, object(span, bytes, layout, minor), bytes);
+                }
             }
         }
         active = later;
@@ -87,17 +122,8 @@ fn next(span: u64, bytes: &[u8], layout: &Special) -> Option<(u64, u64)> {
     word_at(bytes, layout.next).filter(|next| *next != 0).map(|next| (span, next))
 }
 
-fn one(mark: &mut Mark, (span, held): (u64, &[u64]), bytes: &[u8], layout: &Special, minor: u16) {
-    let kind = usize::try_from(layout.kind).ok().and_then(|at| bytes.get(at)).copied().unwrap_or(0);
-    let Some(kind) = Kind::of(kind, minor) else { return };
+/// Whose it is.
+fn object(span: u64, bytes: &[u8], layout: &Special, minor: u16) -> u64 {
     let offset = word_at(bytes, layout.offset).unwrap_or(0);
-    let offset = if minor < 24 { offset & 0xffff } else { offset };
-    let object = span.wrapping_add(offset);
-    if kind == Kind::Finalizer && held.binary_search(&object).is_ok() {
-        return;
-    }
-    mark.word(object);
-    for at in (layout.size..layout.size + kind.rest()).step_by(8) {
-        mark.word(word_at(bytes, at).unwrap_or(0));
-    }
+    span.wrapping_add(if minor < 24 { offset & 0xffff } else { offset })
 }

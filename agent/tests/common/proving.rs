@@ -38,8 +38,9 @@ impl Proving {
     pub fn prove(&mut self) -> Result<Proof, NoProof> {
         let Self { pid, runtime, prover, collector } = self;
         let mut descriptors = Descriptors::default();
-        descriptors.look(&ProcRoot::new("/proc"), *pid, clock()).unwrap();
-        prover.own_ends(descriptors.own_ends());
+        let root = ProcRoot::new("/proc");
+        descriptors.look(&root, *pid, clock()).unwrap();
+        prover.own_ends(descriptors.own_ends(&root, *pid).0);
         prover.prove(
             runtime.memory(),
             &mut |visit| match runtime.census(visit) {

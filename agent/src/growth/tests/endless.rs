@@ -243,7 +243,7 @@ fn tickers(tickers: &[(f64, f64)], seconds: u32) -> Vec<(u32, u64, u64)> {
         let (now, ns) = (f64::from(second), u64::from(second) * 1_000_000_000);
         let there = (0_u64..).zip(tickers).filter(|(_, (born, stopped))| (*born..*stopped).contains(&now));
         let ticker = |index| Ticker { channel: RuntimeAddress(0x1000 + index * 96), period_ns: 1_000_000_000, unreachable: true };
-        watch.proof(&Proof { began_ns: ns, ended_ns: ns, tickers: there.map(|(index, _)| ticker(index)).collect(), ..Proof::default() });
+        watch.proof(&Proof { began_ns: ns, ended_ns: ns, tickers: there.map(|(index, _)| ticker(index)).collect(), ..Proof::default() }, 0);
         let found = watch.look(ns).tickers;
         assert!(found.len() <= 1, "{found:?}");
         said.extend(found.iter().map(|suspect| (second, suspect.count, (suspect.slope * 100.0).round() as u64)));

@@ -91,7 +91,7 @@ const START_NS: u64 = 1_000_000_000_000;
 /// `connections` are open from their second on.
 pub(super) fn watch(lives: &[Life], connections: &[f64], seconds: f64, period: f64, settings: Settings) -> Vec<Suspect> {
     let mut watch = Watch::new(START_NS, settings);
-    watch.own_ends(true);
+    watch.own_ends(START_NS, true, false);
     let mut now = 0.0;
     while now <= seconds {
         census(&mut watch, lives, now);
@@ -162,7 +162,7 @@ fn census(watch: &mut Watch, lives: &[Life], now: f64) {
     for (goid, stretch, index) in places {
         let place = stretch.place;
         if stretch.reason == CALL {
-            watch.call(goid, Some(Asleep { thread: goid as u32, switches: index as u64 }));
+            watch.call(goid, Some(Asleep { thread: goid as u32, switches: index as u64, endless: true }));
         }
         watch.stack(goid, RuntimeAddress(place));
     }
@@ -195,5 +195,5 @@ fn prove(watch: &mut Watch, lives: &[Life], now: f64) {
         };
         waiters.insert(goid, waiter);
     }
-    watch.proof(&Proof { began_ns: ns(now), ended_ns: ns(now) + 1_000_000, waiters, tickers: Vec::new(), bytes_read: 0 });
+    watch.proof(&Proof { began_ns: ns(now), ended_ns: ns(now) + 1_000_000, waiters, tickers: Vec::new(), bytes_read: 0 }, 1_000_000);
 }

@@ -4,13 +4,16 @@
 //! Input: stacks, [`OwnEnds`](crate::model::OwnEnds). Output: [`Link`]s. Must not know what is reached.
 //!
 //! The kernel wakes who waits when the other end does something; other goroutines can by what holds the descriptor. Where the other end is
-//! the process itself, both are asked for: what holds the one descriptor, and what holds the other, as far as somebody waits there too.
+//! the process itself, both are asked for: what holds the one descriptor, and what holds the other. That is known where somebody waits there
+//! too; else it is looked for among the objects that have a finalizer, which closes it when nothing leads there: so who waits is live, but a
+//! timer that leads there may end the wait.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use goroscope_gobin::layout::PollDesc;
 
 use super::{Link, NoProof, Queues, Seen, Source, Spans, word_at};
+use crate::reach::specials;
 
 /// Goroutines that are looked at.
 const WAITERS: usize = 8 << 10;
@@ -47,7 +50,8 @@ pub(super) fn find(
     // Of a descriptor, what holds it; none where that is not one thing.
     let mut holders: HashMap<u32, Option<u64>> = HashMap::new();
     let mut waits = Vec::new();
-    for (candidate, seen) in waiters.iter().take(WAITERS) {
+    // Who began last comes last, as a rule: those of a leak are among them.
+    for (candidate, seen) in waiters.iter().skip(waiters.len().saturating_sub(WAITERS)) {
         let (at, end) = seen.stack();
         let Some(words) = super::words(source, at, end, STACK)? else { continue };
         let Some((description, descriptor)) = description(source, &queues.layout.poll_desc, spans, seen, &words)? else { continue };
@@ -57,14 +61,52 @@ pub(super) fn find(
         *known = known.filter(|known| *known == holder);
         waits.push((*candidate, holder, *end));
     }
+    let others = others(source, queues, spans, waits.iter().map(|(.., end)| end.descriptor).filter(|end| !holders.contains_key(end)))?;
     let mut polled = HashMap::new();
     for (candidate, holder, end) in waits {
-        let other = holders.get(&end.descriptor).copied().flatten();
+        let waits_too = holders.get(&end.descriptor).copied().flatten();
+        let other = waits_too.or_else(|| others.get(&end.descriptor).copied());
         links.push(Link { candidate, object: holder, sudog: 0 });
         links.extend(other.map(|object| Link { candidate, object, sudog: 0 }));
-        polled.insert(candidate, Polled { pipe: end.pipe, other_known: other.is_some() });
+        polled.insert(candidate, Polled { pipe: end.pipe, other_known: waits_too.is_some() });
     }
     Ok(polled)
+}
+
+/// What holds descriptors that nobody waits for, by descriptor: objects that have a finalizer.
+fn others(
+    source: &mut Source<'_>,
+    queues: &Queues<'_>,
+    spans: &Spans,
+    descriptors: impl Iterator<Item = u32>,
+) -> Result<HashMap<u32, u64>, NoProof> {
+    let wanted: HashSet<u32> = descriptors.collect();
+    let mut found = HashMap::new();
+    if wanted.is_empty() {
+        return Ok(found);
+    }
+    let layout = &queues.layout.poll_desc;
+    let mut bytes = vec![0; usize::try_from(layout.size).unwrap_or(usize::MAX).min(DESCRIPTION)];
+    for object in specials::finalized(source, &spans.specials, &queues.layout.special, queues.minor)? {
+        let Some((from, to)) = spans.object_range(object) else { continue };
+        let Some(words) = super::words(source, from, to, HOLDER)? else { continue };
+        for window in words.windows(3) {
+            let &[first, second, description] = window else { continue };
+            let mut holds = [first, second].into_iter().filter_map(|word| u32::try_from(word).ok().filter(|word| wanted.contains(word)));
+            let is_elsewhere = is_mapped(description) && spans.object_range(description).is_none();
+            let Some(descriptor) = holds.next().filter(|_| is_elsewhere) else { continue };
+            if source.small(description, &mut bytes)? && word_at(&bytes, layout.fd) == Some(u64::from(descriptor)) {
+                found.insert(descriptor, from);
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the address of a description can be there.
+fn is_mapped(word: u64) -> bool {
+    word.is_multiple_of(8) && MAPPED.contains(&word)
 }
 
 /// The `runtime.pollDesc` that says that this goroutine waits for it, without a deadline; and its descriptor.
@@ -76,8 +118,7 @@ fn description(
     words: &[u64],
 ) -> Result<Option<(u64, u32)>, NoProof> {
     let Some(size) = usize::try_from(layout.size).ok().filter(|size| *size <= DESCRIPTION) else { return Ok(None) };
-    let is_mapped = |word: &u64| word.is_multiple_of(8) && MAPPED.contains(word);
-    let is_elsewhere = |word: &u64| is_mapped(word) && !(seen.low..seen.high).contains(word) && spans.object_range(*word).is_none();
+    let is_elsewhere = |word: &u64| is_mapped(*word) && !(seen.low..seen.high).contains(word) && spans.object_range(*word).is_none();
     let mut bytes = vec![0; size];
     for word in words.iter().copied().filter(is_elsewhere) {
         if !source.small(word, &mut bytes)? {

@@ -1,0 +1,382 @@
+//! The system calls in which threads of a process sleep, and what ends them. Input noun: a thread, by the number that its process calls it.
+//! Output noun: [`Asleep`]. Must not know what threads run.
+//!
+//! Endless are calls that the process itself must end: locks, pauses, pipes whose other end it holds. So is the wait for a child that writes
+//! into a pipe which the process does not read. All others may end by themselves: with the time, or when others like.
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    descriptors::{Descriptors, inode},
+    error::ProcError,
+    procfs::{ProcRoot, read_bounded},
+};
+use crate::model::Asleep;
+
+/// Threads that are looked at: Go allows 10,000 by default.
+const THREADS: usize = 32 << 10;
+/// Children of one process that are looked at.
+const CHILDREN: usize = 4096;
+/// `/proc/PID/task/TID/status` has 1,500 bytes, and more where there are many groups.
+const STATUS_LIMIT: u64 = 256 << 10;
+/// `/proc/PID/task/TID/syscall`: a number and eight addresses.
+const CALL_LIMIT: u64 = 4 << 10;
+/// `/proc/PID/task/TID/children`, of numbers.
+const CHILDREN_LIMIT: u64 = 1 << 20;
+
+/// Where the threads of a process are found whose pid namespace is not that of /proc.
+#[derive(Debug, Default)]
+pub struct Threads {
+    numbers: HashMap<u32, u32>,
+    /// All have been listed since [`Threads::begin`].
+    listed: bool,
+}
+
+/// What matters of `status`.
+#[derive(Debug, PartialEq, Eq)]
+struct Status {
+    /// Its numbers, from the namespace of /proc to its own.
+    numbers: Vec<u32>,
+    sleeps: bool,
+    switches: u64,
+}
+
+/// A system call that goes on: its number, and what it was called with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Call {
+    number: i64,
+    arguments: [u64; 6],
+}
+
+/// Who ends a system call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Whoever holds a lock, or nobody.
+    Lock,
+    /// Whoever holds the other end of this descriptor, by reading or writing.
+    Descriptor(u32),
+    /// A child with this number, in the namespace of the process.
+    Child(u32),
+    /// What this descriptor stands for: a process.
+    ChildOf(u32),
+    /// The time, a device, somebody else.
+    Others,
+}
+
+impl Threads {
+    /// A number of looks begins: the threads are listed at most once in it.
+    pub const fn begin(&mut self) {
+        self.listed = false;
+    }
+
+    /// The thread that its process calls `thread`, if it sleeps in a system call. None: it runs, is stopped, or nobody may know.
+    pub fn asleep(&mut self, root: &ProcRoot, pid: u32, thread: u32, descriptors: &Descriptors) -> Option<Asleep> {
+        let (task, status) = self.find(root, pid, thread)?;
+        let call = root.call(pid, task).filter(|_| status.sleeps)?;
+        let own = Asleep { thread, switches: status.switches, endless: false };
+        let child = match call.end() {
+            End::Others => return Some(own),
+            End::Lock => return Some(Asleep { endless: true, ..own }),
+            End::Descriptor(descriptor) => return Some(Asleep { endless: descriptors.own_pipe(root, pid, descriptor), ..own }),
+            End::Child(number) => root.child(pid, number, status.numbers.len()),
+            End::ChildOf(descriptor) => root.process_of(pid, descriptor),
+        };
+        let waits = child.and_then(|child| root.writes_to(child, descriptors));
+        Some(waits.map_or(own, |switches| Asleep { endless: true, switches: own.switches.saturating_add(switches), ..own }))
+    }
+
+    fn find(&mut self, root: &ProcRoot, pid: u32, thread: u32) -> Option<(u32, Status)> {
+        let is_it = |task: u32| root.status(pid, task).filter(|status| status.numbers.last() == Some(&thread)).map(|status| (task, status));
+        let known = is_it(self.numbers.get(&thread).copied().unwrap_or(thread));
+        if known.is_some() || self.listed {
+            return known;
+        }
+        self.listed = true;
+        let tasks = root.tasks(pid).ok()?;
+        self.numbers = tasks.filter_map(|task| Some((*root.status(pid, task)?.numbers.last()?, task))).collect();
+        is_it(*self.numbers.get(&thread)?)
+    }
+}
+
+impl ProcRoot {
+    /// The processes that the process has begun and not waited for, none that are theirs.
+    ///
+    /// # Errors
+    /// That cannot be known: the kernel does not tell, or they are too many.
+    pub(super) fn children(&self, pid: u32) -> Result<Vec<u32>, ProcError> {
+        let (mut children, mut told) = (Vec::new(), false);
+        let tasks: Vec<u32> = self.tasks(pid)?.collect();
+        if tasks.len() >= THREADS {
+            return Err(ProcError::TooLarge { what: "task", limit: THREADS as u64 });
+        }
+        for task in tasks {
+            let path = self.task(pid, task, "children");
+            let read = read_bounded(&path, CHILDREN_LIMIT, "children", |source| ProcError::of(pid, "children", source));
+            match read {
+                Ok(text) => {
+                    told = true;
+                    children.extend(String::from_utf8_lossy(&text).split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+                }
+                // The thread has ended.
+                Err(ProcError::Gone { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if children.len() > CHILDREN {
+            return Err(ProcError::TooLarge { what: "children", limit: CHILDREN as u64 });
+        }
+        if told { Ok(children) } else { Err(ProcError::Gone { pid }) }
+    }
+
+    fn tasks(&self, pid: u32) -> Result<impl Iterator<Item = u32>, ProcError> {
+        let directory = fs::read_dir(self.file(pid, "task")).map_err(|source| ProcError::of(pid, "task", source))?;
+        Ok(directory.flatten().take(THREADS).filter_map(|entry| entry.file_name().to_str()?.parse().ok()))
+    }
+
+    fn task(&self, pid: u32, task: u32, file: &str) -> PathBuf {
+        self.file(pid, "task").join(task.to_string()).join(file)
+    }
+
+    fn status(&self, pid: u32, task: u32) -> Option<Status> {
+        Status::parse(&text(&self.task(pid, task, "status"), STATUS_LIMIT)?)
+    }
+
+    fn call(&self, pid: u32, task: u32) -> Option<Call> {
+        Call::parse(&text(&self.task(pid, task, "syscall"), CALL_LIMIT)?)
+    }
+
+    /// The child that the process calls `number`, whose namespace is the last of so many.
+    fn child(&self, pid: u32, number: u32, namespaces: usize) -> Option<u32> {
+        let is_it = |child: &u32| {
+            let status = self.status(*child, *child);
+            status.is_some_and(|status| status.numbers.get(namespaces.saturating_sub(1)) == Some(&number))
+        };
+        self.children(pid).ok()?.into_iter().find(is_it)
+    }
+
+    /// The process that a descriptor stands for.
+    fn process_of(&self, pid: u32, descriptor: u32) -> Option<u32> {
+        let text = text(&self.file(pid, "fdinfo").join(descriptor.to_string()), CALL_LIMIT)?;
+        field(&text, "Pid")?.parse().ok()
+    }
+
+    /// Whether a thread of the process `child` sleeps while it writes into a pipe that is among `descriptors`: how often it was switched off.
+    fn writes_to(&self, child: u32, descriptors: &Descriptors) -> Option<u64> {
+        self.tasks(child).ok()?.find_map(|task| {
+            let status = self.status(child, task).filter(|status| status.sleeps)?;
+            let Call { number, arguments: [descriptor, ..] } = self.call(child, task)?;
+            let link = fs::read_link(self.file(child, "fd").join(descriptor.to_string())).ok()?;
+            let writes = [libc::SYS_write, libc::SYS_writev].contains(&number);
+            let pipe = inode(link.to_str()?, "pipe:[").filter(|pipe| writes && descriptors.holds_pipe(*pipe));
+            pipe.map(|_| status.switches)
+        })
+    }
+}
+
+/// A file that is read as text; none where it cannot be read.
+fn text(path: &Path, limit: u64) -> Option<String> {
+    let bytes = read_bounded(path, limit, "proc", |source| ProcError::Io { what: "proc", source }).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// `name:` and the rest of its line.
+fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+}
+
+impl Status {
+    fn parse(text: &str) -> Option<Self> {
+        let numbers = field(text, "NSpid").or_else(|| field(text, "Pid"))?;
+        let number = |name: &str| field(text, name)?.parse::<u64>().ok();
+        Some(Self {
+            numbers: numbers.split_whitespace().map(|number| number.parse().ok()).collect::<Option<_>>()?,
+            // Sleeping, or in a sleep that no signal ends: what waits for a disk or a file server.
+            sleeps: field(text, "State")?.starts_with(['S', 'D']),
+            switches: number("voluntary_ctxt_switches")?.saturating_add(number("nonvoluntary_ctxt_switches")?),
+        })
+    }
+}
+
+impl Call {
+    /// A number and six arguments in hexadecimal; `running`, and -1 outside of all system calls, are none.
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split_ascii_whitespace();
+        let number = words.next()?.parse().ok().filter(|number| *number >= 0)?;
+        let mut arguments = [0; 6];
+        for argument in &mut arguments {
+            *argument = u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok()?;
+        }
+        Some(Self { number, arguments })
+    }
+
+    /// `int` arguments have no meaning above their 32 bits.
+    fn end(&self) -> End {
+        /// Of `fcntl`.
+        const LOCKS: [u64; 2] = [libc::F_SETLKW as u64, libc::F_OFD_SETLKW as u64];
+        /// Of `futex`: FUTEX_WAIT and FUTEX_WAIT_BITSET, with or without flags.
+        const WAITS: [u64; 2] = [libc::FUTEX_WAIT as u64, libc::FUTEX_WAIT_BITSET as u64];
+        let [first, second, _, fourth, ..] = self.arguments;
+        let int = |argument: u64| u32::try_from(argument & 0xffff_ffff).unwrap_or(u32::MAX);
+        let child = |number: u64| match int(number) {
+            // Any of them, or any of a group.
+            0 | 0x8000_0000.. => End::Others,
+            number => End::Child(number),
+        };
+        match self.number {
+            libc::SYS_flock | libc::SYS_rt_sigsuspend => End::Lock,
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_pause => End::Lock,
+            libc::SYS_fcntl if LOCKS.contains(&second) => End::Lock,
+            libc::SYS_futex if WAITS.contains(&(second & 0x7f)) && fourth == 0 => End::Lock,
+            libc::SYS_read | libc::SYS_write | libc::SYS_readv | libc::SYS_writev => End::Descriptor(int(first)),
+            libc::SYS_wait4 => child(first),
+            libc::SYS_waitid if first == u64::from(libc::P_PID) => child(second),
+            libc::SYS_waitid if first == u64::from(libc::P_PIDFD) => End::ChildOf(int(second)),
+            _ => End::Others,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, pipe},
+        process::{Command, Stdio},
+        sync::mpsc,
+        thread,
+        time::Duration,
+    };
+
+    use super::*;
+
+    const STATUS: &str = "voluntary_ctxt_switches:\t5\nnonvoluntary_ctxt_switches:\t2\n";
+
+    #[test]
+    fn who_sleeps() {
+        let status = |state: &str, nspid: &str| format!("Name:\tx\nState:\t{state}\nPid:\t40\n{nspid}{STATUS}");
+        for (text, expected) in [
+            (status("S (sleeping)", "NSpid:\t40\t7\n"), Some((vec![40, 7], true, 7))),
+            (status("D (disk sleep)", "NSpid:\t40\n"), Some((vec![40], true, 7))),
+            (status("S (sleeping)", ""), Some((vec![40], true, 7))),
+            (status("R (running)", "NSpid:\t40\n"), Some((vec![40], false, 7))),
+            (status("S (sleeping)", "NSpid:\tx\n"), None),
+            ("State:\tS (sleeping)\nPid:\t40\n".to_owned(), None),
+            (String::new(), None),
+        ] {
+            let found = Status::parse(&text).map(|status| (status.numbers, status.sleeps, status.switches));
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn who_ends_a_call() {
+        let check = |number: i64, arguments: [u64; 4], expected: End| {
+            let [first, second, third, fourth] = arguments;
+            let text = format!("{number} {first:#x} {second:#x} {third:#x} {fourth:#x} 0x0 0x0 0x7ffd 0x7f01\n");
+            let call = Call::parse(&text).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(call.end(), expected, "{text}");
+        };
+        check(libc::SYS_flock, [9, 2, 0, 0], End::Lock);
+        check(libc::SYS_fcntl, [9, libc::F_SETLKW as u64, 0, 0], End::Lock);
+        check(libc::SYS_fcntl, [9, libc::F_GETLK as u64, 0, 0], End::Others);
+        check(libc::SYS_futex, [0xc000, 128, 2, 0], End::Lock);
+        check(libc::SYS_futex, [0xc000, 128 | 256 | 9, 2, 0], End::Lock);
+        check(libc::SYS_futex, [0xc000, 128, 2, 0x7f00], End::Others);
+        check(libc::SYS_read, [u64::MAX << 32 | 7, 0xc000, 1, 0], End::Descriptor(7));
+        check(libc::SYS_wait4, [4711, 0, 0, 0], End::Child(4711));
+        check(libc::SYS_wait4, [u64::MAX, 0, 0, 0], End::Others);
+        check(libc::SYS_wait4, [0, 0, 0, 0], End::Others);
+        check(libc::SYS_waitid, [1, 4711, 0, 4], End::Child(4711));
+        check(libc::SYS_waitid, [3, 9, 0, 4], End::ChildOf(9));
+        check(libc::SYS_waitid, [0, 0, 0, 4], End::Others);
+        check(libc::SYS_ppoll, [0xc000, 1, 0, 0], End::Others);
+        check(libc::SYS_nanosleep, [0xc000, 0, 0, 0], End::Others);
+        for none in ["running\n", "-1 0x7ffd 0x7f01\n", "0 0x1\n", "x 0x0 0x0 0x0 0x0 0x0 0x0 0x0 0x0", ""] {
+            assert_eq!(Call::parse(none), None, "{none}");
+        }
+    }
+
+    /// What is asleep, of a thread of this process, as soon as it is.
+    fn settled(threads: &mut Threads, number: u32) -> Asleep {
+        let root = ProcRoot::new("/proc");
+        let mut descriptors = Descriptors::default();
+        let look = || {
+            threads.begin();
+            descriptors.look(&root, std::process::id(), 0).unwrap();
+            threads.asleep(&root, std::process::id(), number, &descriptors)
+        };
+        std::iter::repeat_with(look).take(10_000).flatten().next().expect("it sleeps")
+    }
+
+    fn own_number() -> u32 {
+        let own = fs::read_link("/proc/thread-self").unwrap();
+        own.file_name().unwrap().to_str().unwrap().parse().unwrap()
+    }
+
+    /// A thread of this process, which says its number before it does what it does.
+    fn spawn(does: impl FnOnce() + Send + 'static) -> (u32, thread::JoinHandle<()>) {
+        let (told, tells) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            told.send(own_number()).unwrap();
+            does();
+        });
+        (tells.recv().unwrap(), thread)
+    }
+
+    /// Whether it comes to be so: others of this process's threads fork meanwhile, and their children hold all for a moment.
+    fn comes_to_be(threads: &mut Threads, number: u32, endless: bool) -> bool {
+        (0..2000).any(|_| {
+            thread::sleep(Duration::from_millis(1));
+            settled(threads, number).endless == endless
+        })
+    }
+
+    #[test]
+    fn a_thread_that_has_not_run_is_as_it_was() {
+        let (wake, waits) = mpsc::channel();
+        let (number, sleeper) = spawn(move || waits.iter().for_each(drop));
+        let mut threads = Threads::default();
+        let first = settled(&mut threads, number);
+        assert!(first.endless, "a lock, to the kernel");
+        assert_eq!(settled(&mut threads, number), first);
+        wake.send(()).unwrap();
+        let ran = (0..10_000).any(|_| settled(&mut threads, number) != first);
+        assert!(ran, "it has run");
+        drop(wake);
+        sleeper.join().unwrap();
+    }
+
+    #[test]
+    fn pipes_of_the_process_itself_and_of_others() {
+        let mut threads = Threads::default();
+        let (mut reader, writer) = pipe().unwrap();
+        let (number, thread) = spawn(move || drop(reader.read(&mut [0])));
+        assert!(comes_to_be(&mut threads, number, true), "its own");
+        // A child has it too.
+        let mut child = Command::new("sleep").arg("1000").stdout(writer.try_clone().unwrap()).spawn().unwrap();
+        assert!(!settled(&mut threads, number).endless, "a child has it");
+        drop(writer);
+        assert!(!settled(&mut threads, number).endless, "a child alone has it");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn children_that_wait_for_their_parent_and_others() {
+        let mut threads = Threads::default();
+        for (program, expected) in [("yes", true), ("cat", false)] {
+            let mut child = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            let (input, output) = (child.stdin.take(), child.stdout.take());
+            let (number, thread) = spawn(move || drop(child.wait()));
+            assert!(comes_to_be(&mut threads, number, expected), "{program}");
+            assert_eq!(settled(&mut threads, number).endless, expected, "{program}");
+            drop((input, output));
+            thread.join().unwrap();
+        }
+    }
+}
