@@ -39,7 +39,7 @@ pub use events::{Event, NEW_TICKER, WANTED, WantedFunction};
 pub use globals::FUNCTIONS as RUNTIME_FUNCTIONS;
 pub use limits::{LIBRARY_RANGES_MAX, Limits};
 pub use moduledata::ModuledataLocation;
-pub use names::{is_library_function, passes_waits_on};
+pub use names::{is_library_function, is_wait, passes_waits_on};
 pub use pclntab::PclntabLocation;
 pub use refusal::Refusal;
 pub use runtime::{Globals, LayoutSource, RuntimeFacts, RuntimeRefusal};

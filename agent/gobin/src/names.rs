@@ -7,17 +7,22 @@ pub fn is_library_function(name: &str) -> bool {
     is_library(name.as_bytes())
 }
 
-/// Whether a function only passes on a wait of its caller: `runtime`, `sync`, `time`, `internal/...` and what is below them; and `net`, `os`,
-/// `os/exec`, `bufio` and `syscall` themselves, which read, write and wait for others.
+/// Whether a function only passes on a wait of its caller: what [`is_wait`] says, and `net`, `os`, `os/exec`, `bufio` and `syscall`
+/// themselves, which read, write and wait for others.
 #[must_use]
 pub fn passes_waits_on(name: &str) -> bool {
+    let others = |package: &[u8]| matches!(package, b"net" | b"bufio" | b"syscall" | b"os" | b"os/exec");
+    is_wait(name) || package(name.as_bytes()).is_some_and(others)
+}
+
+/// Whether a function is what waits are made of: `runtime`, `sync`, `time`, `internal/...` and what is below them.
+#[must_use]
+pub fn is_wait(name: &str) -> bool {
     let Some(package) = package(name.as_bytes()) else { return false };
     let first = package.split(|byte| *byte == b'/').next().unwrap_or_default();
     match first {
         b"runtime" | b"sync" | b"time" => true,
         b"internal" => package.len() > first.len(),
-        b"net" | b"bufio" | b"syscall" => package.len() == first.len(),
-        b"os" => package.len() == first.len() || package == b"os/exec",
         _ => false,
     }
 }
@@ -98,21 +103,21 @@ mod tests {
     #[test]
     fn functions_that_pass_waits_on() {
         for (name, expected) in [
-            ("runtime.gopark", true),
-            ("sync.(*WaitGroup).Wait", true),
-            ("internal/sync.(*Mutex).lockSlow", true),
-            ("internal/poll.(*FD).Read", true),
-            ("time.Sleep", true),
-            ("net.(*conn).Read", true),
-            ("bufio.(*Scanner).Scan", true),
-            ("os/exec.(*Cmd).Wait", true),
-            ("os/signal.loop", false),
-            ("io.(*pipe).write", false),
-            ("net/http.(*persistConn).readLoop", false),
-            ("golang.org/x/sync/errgroup.(*Group).Wait", false),
-            ("main.sync", false),
+            ("runtime.gopark", (true, true)),
+            ("sync.(*WaitGroup).Wait", (true, true)),
+            ("internal/sync.(*Mutex).lockSlow", (true, true)),
+            ("internal/poll.(*FD).Read", (true, true)),
+            ("time.Sleep", (true, true)),
+            ("net.(*conn).Read", (false, true)),
+            ("bufio.(*Scanner).Scan", (false, true)),
+            ("os/exec.(*Cmd).Wait", (false, true)),
+            ("os/signal.loop", (false, false)),
+            ("io.(*pipe).write", (false, false)),
+            ("net/http.(*persistConn).readLoop", (false, false)),
+            ("golang.org/x/sync/errgroup.(*Group).Wait", (false, false)),
+            ("main.sync", (false, false)),
         ] {
-            assert_eq!(passes_waits_on(name), expected, "{name}");
+            assert_eq!((is_wait(name), passes_waits_on(name)), expected, "{name}");
         }
     }
 

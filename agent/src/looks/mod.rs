@@ -22,8 +22,8 @@ use crate::{
     goruntime::{ProcessMemory, Runtime, RuntimeError},
     growth::{MemoryTrend, Watch, census_period},
     model::{
-        Finding, Goroutine, GoroutineState, LimitKind, MemoryError, MemoryLimit, OwnEnds, Projection, RuntimeAddress, RuntimeFigures, Suspect,
-        TickerSuspect,
+        Finding, Goroutine, GoroutineState, LimitKind, MemoryError, MemoryLimit, OwnEnds, Projection, RuntimeAddress, RuntimeFigures,
+        Suspect, TickerSuspect,
     },
     reach::{Limits, NoProof, Prover},
     symbolize,

@@ -51,11 +51,13 @@ impl Subject {
         outermost.is_some_and(|frame| COLLECTOR.iter().any(|name| frame.function.starts_with(name)))
     }
 
-    /// Of a stack, innermost first, the first return address that is not in a package that only passes waits on; if there is none, the
-    /// innermost.
+    /// Of a stack, innermost first, the first return address that is not in a package that only passes waits on; if there is none, as of
+    /// what a library does by itself, the first that is not what waits are made of, or the innermost.
     pub(super) fn waiting(&self, calls: &[RuntimeAddress]) -> Option<RuntimeAddress> {
-        let waits = |call: &&RuntimeAddress| self.symbolizer.waiting(call.to_virtual(self.load_bias)).is_ok_and(|site| site.is_some());
-        calls.iter().find(waits).or(calls.first()).copied()
+        let is_found = |site: Result<Option<_>, _>| site.is_ok_and(|site: Option<Arc<Site>>| site.is_some());
+        let waits = |call: &&RuntimeAddress| is_found(self.symbolizer.waiting(call.to_virtual(self.load_bias)));
+        let passes = |call: &&RuntimeAddress| is_found(self.symbolizer.passing(call.to_virtual(self.load_bias)));
+        calls.iter().find(waits).or_else(|| calls.iter().find(passes)).or(calls.first()).copied()
     }
 
     /// The statement that makes tickers of this period, if there is one only that can be it; else the function that makes all tickers. A

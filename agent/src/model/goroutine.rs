@@ -61,7 +61,7 @@ pub struct Goroutine {
     pub start: RuntimeAddress,
     /// Who created it; from Go 1.21 on.
     pub parent: Option<u64>,
-    /// `g.trackingSeq`: incremented each time it leaves a processor, and by nothing else.
+    /// `g.trackingSeq`: incremented each time it leaves a processor, and by nothing else; from Go 1.26 on not by a system call.
     pub seq: u8,
     /// Saved stack pointer, program counter and frame pointer: of the park, or of the system call. Meaningless while it runs.
     pub sp: RuntimeAddress,

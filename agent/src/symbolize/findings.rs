@@ -24,7 +24,8 @@ pub fn findings(suspects: &[Suspect], symbolizer: &Symbolizer, load_bias: u64, n
             continue;
         }
         let blocked_in = suspect.blocked_at.map(|at| {
-            let site = symbolizer.waiting(at.to_virtual(load_bias)).ok().flatten();
+            let (at_virtual, named) = (at.to_virtual(load_bias), |site: Result<_, _>| site.ok().flatten());
+            let site = named(symbolizer.waiting(at_virtual)).or_else(|| named(symbolizer.passing(at_virtual)));
             site.map_or_else(|| unnamed(at), |site| (*site).clone())
         });
         let since = now.checked_sub(Duration::from_nanos(now_ns.saturating_sub(suspect.since_ns))).unwrap_or(now);

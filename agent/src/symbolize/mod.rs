@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use goroscope_gobin::{Frame, Pc, Refusal, SymbolizeError, VirtualAddress, is_library_function, passes_waits_on};
+use goroscope_gobin::{Frame, Pc, Refusal, SymbolizeError, VirtualAddress, is_library_function, is_wait, passes_waits_on};
 
 pub use self::findings::{findings, ticker_findings};
 use crate::model::{Executable, Site};
@@ -55,6 +55,8 @@ enum Whose {
     Holder,
     /// The first that does not only pass on a wait of its caller.
     Waiting,
+    /// The first that is not what waits are made of.
+    Passing,
 }
 
 impl Symbolizer {
@@ -88,6 +90,15 @@ impl Symbolizer {
     /// [`NoSite`].
     pub fn waiting(&self, address: VirtualAddress) -> Result<Option<Arc<Site>>, NoSite> {
         self.find(address, Whose::Waiting).map(|site| Some(site).filter(|site| !passes_waits_on(&site.function)))
+    }
+
+    /// The same for a goroutine of a library, all of whose functions pass waits on: the first that `runtime`, `sync`, `time` and
+    /// `internal/...` wait for.
+    ///
+    /// # Errors
+    /// [`NoSite`].
+    pub fn passing(&self, address: VirtualAddress) -> Result<Option<Arc<Site>>, NoSite> {
+        self.find(address, Whose::Passing).map(|site| Some(site).filter(|site| !is_wait(&site.function)))
     }
 
     /// Bytes between the stack pointer at an instruction and the return address of its function; none where the tables do not tell.
@@ -129,6 +140,7 @@ fn choose(mut frames: Vec<Frame>, whose: Whose) -> Option<Site> {
         Whose::Program => frames.iter().position(|frame| !is_library_function(&frame.function)).unwrap_or(0),
         Whose::Holder => 0,
         Whose::Waiting => frames.iter().position(|frame| !passes_waits_on(&frame.function)).unwrap_or(0),
+        Whose::Passing => frames.iter().position(|frame| !is_wait(&frame.function)).unwrap_or(0),
     };
     let frame = (own < frames.len()).then(|| frames.swap_remove(own))?;
     Some(Site { function: bounded(frame.function), file: bounded(frame.file), line: frame.line })

@@ -22,6 +22,14 @@ fn the_first_frame_outside_of_the_library() {
         let site = choose((0..).zip(functions).map(frame).collect(), Whose::Program);
         assert_eq!(site.map(|site| site.function).as_deref(), expected);
     }
+    for (functions, waiting, passing) in [
+        (["sync.(*Mutex).Lock", "os/exec.(*Cmd).Wait", "main.f"].as_slice(), "main.f", "os/exec.(*Cmd).Wait"),
+        (&["runtime.selectgo", "os/exec.(*Cmd).watchCtx"], "runtime.selectgo", "os/exec.(*Cmd).watchCtx"),
+        (&["runtime.gopark", "time.Sleep"], "runtime.gopark", "runtime.gopark"),
+    ] {
+        let chosen = |whose| choose((0..).zip(functions).map(frame).collect(), whose).unwrap().function;
+        assert_eq!((chosen(Whose::Waiting).as_str(), chosen(Whose::Passing).as_str()), (waiting, passing));
+    }
     let long = choose(vec![frame((0, &"é".repeat(2000).as_str()))], Whose::Holder).unwrap();
     assert_eq!(long.function.len(), NAME_LIMIT);
 }

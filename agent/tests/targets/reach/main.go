@@ -11,6 +11,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"runtime"
@@ -103,7 +104,7 @@ func connected() (net.Conn, net.Conn) {
 	return dialed, accepted
 }
 
-func read(from net.Conn) func() {
+func read(from io.Reader) func() {
 	return func() { _, _ = from.Read(make([]byte, 1)) }
 }
 
@@ -226,6 +227,12 @@ func live() {
 	way("live", "connection with a deadline", read(one))
 	more()
 	bothEnds("timed", "connection that a timer closes", func(end net.Conn) { time.AfterFunc(late, func() { _ = end.Close() }) })
+	fromPipe, toPipe, err := os.Pipe()
+	if err != nil {
+		panic(err)
+	}
+	time.AfterFunc(late, func() { _ = toPipe.Close() })
+	way("timed", "pipe that a timer closes", read(fromPipe))
 	way("timed", "time.After", func() { <-time.After(late) })
 	way("timed", "timer", func() { t := time.NewTimer(late); defer t.Stop(); <-t.C })
 	deadline, cancel := context.WithTimeout(context.Background(), late)
