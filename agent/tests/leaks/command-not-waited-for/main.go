@@ -1,6 +1,7 @@
 // A hook is started under a context that lives on, and nobody waits for it: what os/exec starts to watch the context stays. All of its
 // stack is os/exec's own.
 // LEAK-FUNCTION: watcher os/exec.(*Cmd).Start
+// LEAK-FUNCTION: watcher os/exec.(*Cmd).watchCtx
 package main
 
 import (
