@@ -47,7 +47,7 @@ use self::{
     finder::{Finder, Found, Job},
     looker::Looker,
     pods::Cluster,
-    reader::{Reader, Reading, Task},
+    reader::{Reader, Reading, Subject, Task},
     switcher::{Command, Opened, Reply},
     watched::Watched,
 };
@@ -130,6 +130,7 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
         undecided: Vec::new(),
         looking: HashMap::new(),
         unreadable: HashSet::new(),
+        young: Vec::new(),
         scanning: false,
         closed: Vec::new(),
         next_settling_ns: 0,
@@ -217,6 +218,8 @@ struct Observer {
     looking: HashMap<ProcessKey, Look>,
     /// Processes that could not be looked at.
     unreadable: HashSet<ProcessKey>,
+    /// Processes whose memory is read when they are older.
+    young: Vec<Subject>,
     /// Whether the finder lists /proc.
     scanning: bool,
     next_scan_ns: u64,
@@ -338,6 +341,7 @@ impl Observer {
             let _ = self.jobs.send(Job::Scan(known));
         }
         self.bury(now);
+        self.watch_grown(now);
         self.settle_windows(now);
         self.open_windows(now);
         self.detach_idle(now);
@@ -386,6 +390,6 @@ impl Observer {
         // A lost record is noticed within a second.
         let tick = clock().saturating_add(1_000_000_000);
         let settling = (!self.closed.is_empty()).then_some(self.next_settling_ns);
-        ends.chain(idle).chain(self.next_window()).chain(settling).chain([scan, tick]).min().unwrap_or(tick)
+        ends.chain(idle).chain(self.next_grown()).chain(self.next_window()).chain(settling).chain([scan, tick]).min().unwrap_or(tick)
     }
 }
