@@ -102,6 +102,9 @@ impl Attachment {
         let mut left = hits.sited();
         let mut found = Vec::with_capacity(self.sites.len());
         for &(kind, address) in self.sites.iter().filter(|(kind, _)| hits.has(*kind)) {
+            if left == 0 {
+                break;
+            }
             let pc = address.wrapping_add(hits.bias);
             if let Some(hits) = maps.site(key, kind, pc) {
                 left = left.checked_sub(hits)?;
