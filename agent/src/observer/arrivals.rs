@@ -1,6 +1,6 @@
 //! Processes that come: who is new, whose executable is attached already, whose must be.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use goroscope_abi::{Family, ProcessKey};
 use tracing::{info, warn};
@@ -11,6 +11,7 @@ use super::{
     births::{Birth, Look},
     clock,
     finder::{Found, Job},
+    nanos,
     reader::{Subject, Task},
     switcher::Command,
     watched::{Memory, Reading, Watched},
@@ -21,6 +22,13 @@ use crate::{
     model::{self, Executable, ProbePlan, Refusal, Slot, Target},
     tracer,
 };
+
+/// How old a process is when its memory is first read whose probes were there before it: where many come, most have gone by then.
+const YOUNG: Duration = Duration::from_secs(1);
+
+fn grown_ns(subject: &Subject) -> u64 {
+    subject.key.exec_ns.saturating_add(nanos(YOUNG))
+}
 
 impl Observer {
     /// A process has a new image: its old one has ended.
@@ -79,9 +87,6 @@ impl Observer {
         match &executable.binary.runtime {
             Ok(facts) => {
                 let (key, load_bias) = (watched.target.key, watched.target.load_bias);
-                if let Some(starting) = &mut self.starting {
-                    starting.reading.insert(key);
-                }
                 let subject = Subject {
                     key,
                     process: watched.target.identity.process.clone(),
@@ -90,8 +95,11 @@ impl Observer {
                     facts: *facts,
                     load_bias,
                 };
-                let _ = self.looks.send(Task::Watch(Box::new(subject.clone())));
-                let _ = self.tasks.send(Task::Watch(Box::new(subject)));
+                if self.is_counted_from_birth(watched) && grown_ns(&subject) > clock() {
+                    self.young.push(subject);
+                } else {
+                    self.watch(subject);
+                }
             }
             Err(refusal) => {
                 let refusal = Refusal { subject: model::Subject::Memory, reason: refusal.reason(), detail: refusal.to_string() };
@@ -99,6 +107,36 @@ impl Observer {
                 watched.memory = Memory::Refused(refusal);
             }
         }
+    }
+
+    /// Whether the probes were there before it.
+    fn is_counted_from_birth(&self, watched: &Watched) -> bool {
+        let attachment = watched.slot.as_ref().ok().and_then(|slot| self.attachments.get(slot));
+        let since = attachment.and_then(|attachment| attachment.exact_since(Family::Goroutine));
+        since.is_some_and(|since| since < watched.target.key.exec_ns)
+    }
+
+    fn watch(&mut self, subject: Subject) {
+        if let Some(starting) = &mut self.starting {
+            starting.reading.insert(subject.key);
+        }
+        let _ = self.looks.send(Task::Watch(Box::new(subject.clone())));
+        let _ = self.tasks.send(Task::Watch(Box::new(subject)));
+    }
+
+    /// Has those read that have become old enough.
+    pub(super) fn watch_grown(&mut self, now: u64) {
+        let grown = self.young.extract_if(.., |subject| grown_ns(subject) <= now).collect::<Vec<_>>();
+        for subject in grown {
+            if self.watched.get(&subject.key).is_some_and(|watched| watched.ended_ns.is_none()) {
+                self.watch(subject);
+            }
+        }
+    }
+
+    /// When the next one has.
+    pub(super) fn next_grown(&self) -> Option<u64> {
+        self.young.iter().map(grown_ns).min()
     }
 
     /// Which processes of `--pid` are not watched, and why; nothing until all were looked at.

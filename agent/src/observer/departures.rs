@@ -1,7 +1,7 @@
 //! Processes that go: read for the last time, booked, forgotten; executables without a process come off.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -21,45 +21,46 @@ use super::{
 use crate::{
     discovery::Life,
     model::{Identity, Slot, Target},
-    tracer::SiteHits,
+    tracer::{Hits, SiteHits},
 };
 
 /// How long after its leader a process is read for the last time: its other threads may still have been on a CPU.
 const SETTLE: Duration = Duration::from_millis(500);
 
-/// How long where room is short: then /proc is asked whether all of them have ended.
-const SETTLE_CROWDED: Duration = Duration::from_millis(50);
+/// How long where /proc says that all of them have ended.
+const SETTLE_OVER: Duration = Duration::from_millis(50);
 
-/// How often processes that have ended are read at most: each reading lists every site of every process.
-const BURIALS: Duration = Duration::from_millis(250);
+/// How often processes that have ended are read at most.
+const BURIALS: Duration = Duration::from_millis(100);
 
-/// How often where room is short.
-const BURIALS_CROWDED: Duration = Duration::from_millis(100);
+/// How often at most all sites of all processes are listed, for those that are not where others of their executable were: on a host with
+/// thousands of them that takes milliseconds.
+const LISTINGS: Duration = Duration::from_millis(250);
 
 /// When those that have ended are read: in time for the next ones.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Burials {
     /// When they were last, ns.
     last_ns: u64,
-    /// Whether room was short then: more than half of it was taken.
-    is_crowded: bool,
+    /// When all sites were last listed for it, ns.
+    listed_ns: u64,
 }
 
 impl Burials {
     /// When they may be read again, ns.
     fn next_ns(self) -> u64 {
-        self.last_ns.saturating_add(nanos(if self.is_crowded { BURIALS_CROWDED } else { BURIALS }))
+        self.last_ns.saturating_add(nanos(BURIALS))
     }
 
     /// When one that ended at `ended_ns` is to be read.
     pub(super) fn due_ns(self, ended_ns: u64) -> u64 {
-        ended_ns.saturating_add(nanos(SETTLE)).max(self.next_ns())
+        ended_ns.saturating_add(nanos(SETTLE_OVER)).max(self.next_ns())
     }
 
     /// Whether one that ended at `ended_ns` is read at `now`; `is_over` says whether surely none of its threads is left.
-    fn is_due(self, now: u64, ended_ns: u64, is_over: impl FnOnce() -> bool) -> bool {
+    fn is_due(now: u64, ended_ns: u64, is_over: impl FnOnce() -> bool) -> bool {
         let after = now.saturating_sub(ended_ns);
-        after >= nanos(SETTLE) || (self.is_crowded && after >= nanos(SETTLE_CROWDED) && is_over())
+        after >= nanos(SETTLE) || (after >= nanos(SETTLE_OVER) && is_over())
     }
 }
 
@@ -116,37 +117,56 @@ impl Observer {
         if now < self.burials.next_ns() {
             return;
         }
+        self.burials.last_ns = now;
         let watched = self.watched.iter().filter_map(|(key, watched)| Some((key, watched.ended_ns?)));
         let ended = watched.chain(self.orphans.iter().map(|(key, orphan)| (key, orphan.ended_ns)));
-        let mut due: HashSet<ProcessKey> = ended
-            .filter(|(key, ended_ns)| self.burials.is_due(now, *ended_ns, || self.root.is_over(key.tgid)))
-            .map(|(key, _)| *key)
-            .collect();
-        if due.is_empty() {
-            return;
-        }
-        self.burials.last_ns = now;
-        due.retain(|key| !self.looking.contains_key(key) || self.is_introduced(key));
-        if due.is_empty() {
-            return;
-        }
-        let with_windows = !self.closed.is_empty();
-        let mut sites = self.maps.sites(|key| due.contains(key) || (with_windows && self.watched.contains_key(key)));
-        self.burials.is_crowded = self.maps.sites_held() > self.maps.room("SITES") / 2;
-        self.take_windows(&sites);
+        let due = ended.filter(|(key, ended_ns)| Burials::is_due(now, *ended_ns, || self.root.is_over(key.tgid)));
+        let due: Vec<ProcessKey> = due.map(|(key, _)| *key).collect();
+        let mut unknown = HashMap::new();
         for key in due {
-            let sites = sites.remove(&key).unwrap_or_default();
-            self.bury_one(key, sites, now);
+            let hits = self.maps.hits(&key);
+            // Whether the links' cookies told what a process runs: then it need not be looked at to be booked.
+            let is_introduced = hits.as_ref().is_some_and(|hits| hits.slot.is_some());
+            if self.looking.contains_key(&key) && !is_introduced {
+                continue;
+            }
+            // What it did in a window that is over is taken in first, from the sites of all.
+            let has_window = !self.closed.is_empty() && self.watched.contains_key(&key);
+            match self.known_sites(&key, hits.as_ref()).filter(|_| !has_window) {
+                Some(sites) => self.bury_one(key, hits, sites, now),
+                None => {
+                    unknown.insert(key, hits);
+                }
+            }
+        }
+        if !unknown.is_empty() && now >= self.burials.listed_ns.saturating_add(nanos(LISTINGS)) {
+            self.burials.listed_ns = now;
+            self.bury_listed(unknown, now);
         }
     }
 
-    /// Whether the links' cookies told what a process runs: then it need not be looked at to be booked.
-    fn is_introduced(&self, key: &ProcessKey) -> bool {
-        self.maps.hits(key).is_some_and(|hits| hits.slot.is_some())
+    /// The sites of a process that has ended, where they are all known by others of its executable.
+    fn known_sites(&self, key: &ProcessKey, hits: Option<&Hits>) -> Option<Vec<SiteHits>> {
+        let Some(hits) = hits.filter(|hits| hits.sited() > 0) else { return Some(Vec::new()) };
+        self.attachments.get(&hits.slot?)?.known_sites(&self.maps, key, hits)
     }
 
-    fn bury_one(&mut self, key: ProcessKey, sites: Vec<SiteHits>, now: u64) {
-        let hits = self.maps.hits(&key);
+    /// Reads those for the last time whose sites nobody knows.
+    fn bury_listed(&mut self, unknown: HashMap<ProcessKey, Option<Hits>>, now: u64) {
+        let with_windows = !self.closed.is_empty();
+        let mut sites = self.maps.sites(|key| unknown.contains_key(key) || (with_windows && self.watched.contains_key(key)));
+        self.take_windows(&sites);
+        for (key, hits) in unknown {
+            let sites = sites.remove(&key).unwrap_or_default();
+            let known = hits.as_ref().and_then(|hits| Some((self.attachments.get_mut(&hits.slot?)?, hits.bias)));
+            if let Some((attachment, bias)) = known {
+                attachment.learn(&sites, bias);
+            }
+            self.bury_one(key, hits, sites, now);
+        }
+    }
+
+    fn bury_one(&mut self, key: ProcessKey, hits: Option<Hits>, sites: Vec<SiteHits>, now: u64) {
         if self.unwanted.remove(&key) {
             self.orphans.remove(&key);
             self.maps.forget(&key, &sites);
@@ -252,33 +272,22 @@ mod tests {
     #[test]
     fn what_has_ended_is_read_when_no_thread_of_it_can_be_left() {
         const MS: u64 = 1_000_000;
-        // (room is short, ms since the end, surely none of its threads is left) -> it is read
-        let rows = [
-            (false, 0, true, false),
-            (false, 499, true, false),
-            (false, 500, false, true),
-            (true, 49, true, false),
-            (true, 50, false, false),
-            (true, 50, true, true),
-            (true, 500, false, true),
-        ];
-        for (is_crowded, after, is_over, expected) in rows {
-            let burials = Burials { last_ns: 0, is_crowded };
+        // (ms since the end, surely none of its threads is left) -> it is read
+        for (after, is_over, expected) in [(0, true, false), (49, true, false), (50, false, false), (50, true, true), (500, false, true)] {
             let ended_ns = 7_000 * MS;
-            assert_eq!(burials.is_due(ended_ns + after * MS, ended_ns, || is_over), expected, "{is_crowded} {after} {is_over}");
+            assert_eq!(Burials::is_due(ended_ns + after * MS, ended_ns, || is_over), expected, "{after} {is_over}");
         }
         // An end that is still to come, as another CPU's clock may say.
-        assert!(!Burials::default().is_due(0, MS, || true));
+        assert!(!Burials::is_due(0, MS, || true));
     }
 
     #[test]
-    fn burials_are_more_frequent_where_room_is_short() {
+    fn burials_are_not_too_frequent() {
         const MS: u64 = 1_000_000;
-        // (room is short, ms of the last ones, ms of the end) -> ms
-        let rows = [(false, 0, 0, 500), (false, 1_000, 600, 1_250), (true, 1_000, 600, 1_100), (true, 1_000, 900, 1_400)];
-        for (is_crowded, last, ended, expected) in rows {
-            let burials = Burials { last_ns: last * MS, is_crowded };
-            assert_eq!(burials.due_ns(ended * MS), expected * MS, "{is_crowded} {last} {ended}");
+        // (ms of the last ones, ms of the end) -> ms
+        for (last, ended, expected) in [(0, 0, 100), (0, 600, 650), (1_000, 600, 1_100), (1_000, 1_060, 1_110)] {
+            let burials = Burials { last_ns: last * MS, listed_ns: 0 };
+            assert_eq!(burials.due_ns(ended * MS), expected * MS, "{last} {ended}");
         }
     }
 }

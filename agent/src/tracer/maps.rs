@@ -48,6 +48,24 @@ pub struct Hits {
     pub by_cpu: Vec<[u64; KINDS]>,
 }
 
+impl Hits {
+    /// How many there are at sites, of all kinds.
+    #[must_use]
+    pub fn sited(&self) -> u64 {
+        let of = |kind: Kind| {
+            let at = |by: &[u64; KINDS]| by.get(kind as usize).copied().unwrap_or(0);
+            at(&self.by_kind).saturating_sub(at(&self.unsited))
+        };
+        Kind::ALL.into_iter().filter(|kind| kind.has_site()).map(of).sum()
+    }
+
+    /// Whether there are any of a kind.
+    #[must_use]
+    pub fn has(&self, kind: Kind) -> bool {
+        self.by_kind.get(kind as usize).is_some_and(|hits| *hits > 0)
+    }
+}
+
 /// The kernel side's maps; without a kernel side there are no hits, and no executable can be attached.
 pub struct Maps(Option<Kernel>);
 
@@ -176,6 +194,13 @@ impl Maps {
     #[must_use]
     pub fn processes_with_hits(&self) -> Vec<ProcessKey> {
         self.0.as_ref().map(|kernel| lock(&kernel.counters).keys().filter_map(Result::ok).collect()).unwrap_or_default()
+    }
+
+    /// What a process has at one site.
+    #[must_use]
+    pub fn site(&self, process: &ProcessKey, kind: Kind, pc: u64) -> Option<u64> {
+        let key = SiteKey { process: *process, pc, kind: kind as u32, pad: 0 };
+        lock(&self.0.as_ref()?.sites).get(&key, 0).ok().map(|values| values.iter().sum())
     }
 
     /// The sites with hits of those processes that are `wanted`, read in one pass. What is not wanted takes no memory.
