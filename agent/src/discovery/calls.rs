@@ -330,6 +330,7 @@ mod tests {
     /// Whether it comes to be so: others of this process's threads fork meanwhile, and their children hold all for a moment.
     fn comes_to_be(threads: &mut Threads, number: u32, endless: bool) -> bool {
         (0..2000).any(|_| {
+            // wait: for children of other threads to exec, of which nothing tells.
             thread::sleep(Duration::from_millis(1));
             settled(threads, number).endless == endless
         })

@@ -4,13 +4,13 @@
 //! All are those of the thread that leads the process: those of threads that unshared theirs, as no Go program does, are not seen.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    fs::{self, File},
-    io::{BufRead as _, BufReader, ErrorKind, Read as _},
+    collections::{HashMap, HashSet},
+    fs,
+    io::ErrorKind,
     os::unix::fs::PermissionsExt as _,
 };
 
-use super::{error::ProcError, procfs::ProcRoot};
+use super::{connections::Connections, error::ProcError, procfs::ProcRoot};
 use crate::model::{OwnEnd, OwnEnds};
 
 /// Open files that are looked at, of a process, and of all that descend from one.
@@ -19,19 +19,6 @@ const FILES: usize = 128 << 10;
 const DESCENDANTS: usize = 4096;
 /// Standard input, output and error: whoever began the process may hold them, too.
 const INHERITED: u32 = 2;
-/// The tables of all connections in the network namespace: 150 bytes each.
-const TABLE_LIMIT: u64 = 32 << 20;
-/// `TCP_ESTABLISHED`.
-const ESTABLISHED: &str = "01";
-/// `TCP_LISTEN`.
-const LISTENING: &str = "0A";
-/// `SOCK_STREAM` and `SOCK_SEQPACKET`, as the table of unix sockets has them.
-const WITH_CONNECTIONS: [&str; 2] = ["0001", "0005"];
-/// `SS_CONNECTED`.
-const CONNECTED: &str = "03";
-/// `__SO_ACCEPTCON`: the socket listens.
-const ACCEPTS: &str = "00010000";
-
 /// How long the tables are believed, ns, while the process has the same sockets: a connection that its other end has closed keeps its
 /// inode.
 const BELIEVED_NS: u64 = 30_000_000_000;
@@ -48,7 +35,7 @@ pub struct Descriptors {
 }
 
 /// What is open, by inode.
-type Held = HashMap<u64, Open>;
+pub(super) type Held = HashMap<u64, Open>;
 
 /// The files that matter.
 #[derive(Debug, Default)]
@@ -61,7 +48,7 @@ struct OpenFiles {
 
 /// The descriptors of one open file: as many as matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Open {
+pub(super) struct Open {
     first: u32,
     second: Option<u32>,
     /// There are more.
@@ -83,14 +70,6 @@ impl Open {
     fn is_pair(&self) -> bool {
         !self.more && self.first > INHERITED && self.second.is_some_and(|second| second > INHERITED)
     }
-}
-
-/// What the tables of the network namespace say of the sockets of one process.
-#[derive(Debug, Default)]
-struct Connections {
-    accepted: Vec<u64>,
-    /// Of connections with both ends in the process, the inodes of each and of the other end.
-    own: Vec<(u64, u64)>,
 }
 
 impl Descriptors {
@@ -263,74 +242,6 @@ impl ProcRoot {
         let end = |descriptor| OwnEnd { descriptor, pipe: true };
         matches!((mode(one)?, mode(other)?), (0o400, 0o200) | (0o200, 0o400)).then(|| [(one, end(other)), (other, end(one))])
     }
-
-    /// What the tables of its network namespace say of the sockets of a process.
-    fn connections(&self, pid: u32, own: &Held) -> Connections {
-        if own.is_empty() {
-            return Connections::default();
-        }
-        let mut found = self.tcp_connections(pid, own);
-        found.accepted.extend(self.unix_connections(pid, own));
-        found
-    }
-
-    fn tcp_connections(&self, pid: u32, own: &Held) -> Connections {
-        let mut ends: HashMap<(String, String), u64> = HashMap::new();
-        let mut ports: HashSet<String> = HashSet::new();
-        for table in ["net/tcp", "net/tcp6"] {
-            let Ok(file) = File::open(self.file(pid, table)) else { continue };
-            for line in BufReader::new(file.take(TABLE_LIMIT)).lines().map_while(Result::ok) {
-                let Some(entry) = Entry::of(&line).filter(|entry| own.contains_key(&entry.inode)) else { continue };
-                match entry.state {
-                    ESTABLISHED => {
-                        ends.insert((entry.local.to_owned(), entry.remote.to_owned()), entry.inode);
-                    }
-                    LISTENING => ports.extend(port(entry.local).map(str::to_owned)),
-                    _ => {}
-                }
-            }
-        }
-        let is_accepted = |local: &str| port(local).is_some_and(|port| ports.contains(port));
-        let mut connections = Connections::default();
-        for ((local, remote), inode) in &ends {
-            match ends.get(&(remote.clone(), local.clone())) {
-                Some(other) => connections.own.push((*inode, *other)),
-                None if is_accepted(local) => connections.accepted.push(*inode),
-                None => {}
-            }
-        }
-        connections
-    }
-
-    fn unix_connections(&self, pid: u32, own: &Held) -> Vec<u64> {
-        let Ok(file) = File::open(self.file(pid, "net/unix")) else { return Vec::new() };
-        let lines = BufReader::new(file.take(TABLE_LIMIT)).lines().map_while(Result::ok);
-        accepted(lines.filter_map(|line| UnixEntry::of(&line)).filter(|entry| own.contains_key(&entry.inode)))
-    }
-}
-
-/// Of the unix sockets of one process, those that it accepted from others. The table does not tell who is at the other end: of a
-/// process that connects to itself, the end that connects is made just before the one that is accepted.
-fn accepted(sockets: impl Iterator<Item = UnixEntry>) -> Vec<u64> {
-    let (mut paths, mut ends, mut connecting) = (HashSet::new(), Vec::new(), Vec::new());
-    for UnixEntry { listens, connected, path, inode } in sockets {
-        match path {
-            Some(path) if listens => {
-                paths.insert(path);
-            }
-            Some(path) if connected => ends.push((path, inode)),
-            None if connected => connecting.push(inode),
-            _ => {}
-        }
-    }
-    let mut found: BTreeSet<u64> = ends.into_iter().filter(|(path, _)| paths.contains(path)).map(|(_, inode)| inode).collect();
-    connecting.sort_unstable();
-    for inode in connecting {
-        if let Some(own) = found.range(inode..).next().copied() {
-            found.remove(&own);
-        }
-    }
-    found.into_iter().collect()
 }
 
 /// 4711 of `socket:[4711]`.
@@ -338,94 +249,12 @@ pub(super) fn inode(link: &str, kind: &str) -> Option<u64> {
     link.strip_prefix(kind)?.strip_suffix(']')?.parse().ok()
 }
 
-/// The port of an end, in hexadecimal.
-fn port(end: &str) -> Option<&str> {
-    end.rsplit_once(':').map(|(_, port)| port)
-}
-
-/// A line of the table.
-struct Entry<'l> {
-    local: &'l str,
-    remote: &'l str,
-    state: &'l str,
-    inode: u64,
-}
-
-impl<'l> Entry<'l> {
-    fn of(line: &'l str) -> Option<Self> {
-        let mut words = line.split_ascii_whitespace();
-        let (_, local, remote, state) = (words.next()?, words.next()?, words.next()?, words.next()?);
-        // Queues, timer, retransmissions, uid, timeout.
-        let inode = words.nth(5)?.parse().ok()?;
-        // An IPv4 connection may have one end in each table.
-        let plain = |end: &'l str| end.trim_start_matches("0000000000000000FFFF0000");
-        Some(Self { local: plain(local), remote: plain(remote), state, inode })
-    }
-}
-
-/// A line of the table of unix sockets, of those that have connections.
-struct UnixEntry {
-    listens: bool,
-    connected: bool,
-    /// Where it listens; of a connection, where the process listened that accepted it: the other end has none.
-    path: Option<String>,
-    inode: u64,
-}
-
-impl UnixEntry {
-    fn of(line: &str) -> Option<Self> {
-        let mut words = line.split_ascii_whitespace().skip(3);
-        let (flags, kind, state, inode) = (words.next()?, words.next()?, words.next()?, words.next()?);
-        let inode = inode.parse().ok().filter(|_| WITH_CONNECTIONS.contains(&kind))?;
-        // A path may have blanks in it: the first word tells it apart well enough.
-        Some(Self { listens: flags == ACCEPTS, connected: state == CONNECTED, path: words.next().map(str::to_owned), inode })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use tempfile::TempDir;
 
     use super::*;
-
-    #[test]
-    fn unix_sockets() {
-        let check = |lines: &[&str], expected: &[u64]| {
-            assert_eq!(accepted(lines.iter().filter_map(|line| UnixEntry::of(line))), expected, "{lines:?}");
-        };
-        let listens = "0000000000000000: 00000002 00000000 00010000 0001 01 10 /run/hub.sock";
-        let end = "0000000000000000: 00000003 00000000 00000000 0001 03 31 /run/hub.sock";
-        check(&["Num       RefCount Protocol Flags    Type St Inode Path"], &[]);
-        check(&[listens, end], &[31]);
-        check(&[end], &[]);
-        check(&[listens, "0: 00000003 00000000 00000000 0002 03 32 /run/hub.sock"], &[]);
-        check(&[listens, end, "0: 00000003 00000000 00000000 0001 03 30"], &[]);
-        check(&[listens, end, "0: 00000003 00000000 00000000 0001 03 40"], &[31]);
-        check(&[listens, "0: 00000003 00000000 00000000 0001 03 33"], &[]);
-    }
-
-    #[test]
-    fn lines_of_the_table() {
-        let check = |line: &str, expected: Option<(&str, &str, &str, u64)>| {
-            let entry = Entry::of(line);
-            let found = entry.as_ref().map(|entry| (entry.local, entry.remote, entry.state, entry.inode));
-            assert_eq!(found, expected);
-        };
-        check("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode", None);
-        check(
-            "   0: 0100007F:1F90 0100007F:A0B4 01 00000000:00000000 00:00000000 00000000  1000        0 31337 1 0000000000000000 20 4 30 10 -1",
-            Some(("0100007F:1F90", "0100007F:A0B4", ESTABLISHED, 31337)),
-        );
-        check(
-            "   1: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 5 1 0 100 0 0 10 0",
-            Some(("0100007F:1F90", "00000000:0000", LISTENING, 5)),
-        );
-        check(
-            "   0: 0000000000000000FFFF00000100007F:1F90 0000000000000000FFFF00000100007F:A0B4 01 0:0 0:0 0 0 0 7 1 0",
-            Some(("0100007F:1F90", "0100007F:A0B4", ESTABLISHED, 7)),
-        );
-        assert_eq!(port("00000000000000000000000000000000:1F90"), Some("1F90"));
-    }
+    use crate::discovery::connections::ESTABLISHED;
 
     /// A /proc of one process, with these sockets and this table.
     fn lay(proc: &TempDir, sockets: &[u64], table: &str) {

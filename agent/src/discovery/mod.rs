@@ -7,6 +7,7 @@
 //! [`ProcError::Changing`], and normal. Every read is bounded, since names and cgroup paths are chosen by the observed.
 
 mod calls;
+mod connections;
 mod descriptors;
 mod error;
 mod limits;

@@ -45,7 +45,7 @@ pub use self::{
     standing::{Innocence, Said},
     trend::MemoryTrend,
 };
-use crate::model::{Asleep, Goroutine, GoroutineState, RuntimeAddress, Suspect, TickerSuspect};
+use crate::model::{Asleep, Goroutine, GoroutineState, RuntimeAddress, Suspect};
 
 const NS_PER_TICK: u64 = 10_000_000;
 const TICKS_PER_SECOND: Tick = 100;
@@ -303,20 +303,6 @@ impl Watch {
     #[must_use]
     pub fn suspects(&self, now_ns: u64) -> Vec<Suspect> {
         judge::judge(self, self.tick(now_ns))
-    }
-
-    /// Which tickers are forgotten, as far as can be said now: of each period those of the longest stretch of time in which they show.
-    #[must_use]
-    pub fn ticker_suspects(&self, now_ns: u64) -> Vec<TickerSuspect> {
-        let now = self.tick(now_ns);
-        let mut suspects: Vec<TickerSuspect> = Vec::new();
-        for start in judge::starts(now, self.settings.stretches.map(|stretches| stretches.lost_ns)) {
-            let found = self.tickers.judge(start, now, &self.proofs);
-            suspects
-                .extend(found.into_iter().filter(|new| suspects.iter().all(|known| known.period_ns != new.period_ns)).collect::<Vec<_>>());
-        }
-        suspects.iter_mut().for_each(|suspect| suspect.since_ns = suspect.since_ns.saturating_add(self.started_ns));
-        suspects
     }
 
     /// Goroutines that are followed now.

@@ -7,7 +7,11 @@
 
 use std::collections::HashMap;
 
-use super::{NS_PER_TICK, TICKS_PER_SECOND, judge::Spread, member::Tick};
+use super::{
+    NS_PER_TICK, TICKS_PER_SECOND, Watch,
+    judge::{self, Spread},
+    member::Tick,
+};
 use crate::model::{RuntimeAddress, Ticker, TickerSuspect};
 
 /// Parts of the time in which some must have begun.
@@ -99,6 +103,22 @@ impl Tickers {
         });
         let mut suspects: Vec<TickerSuspect> = suspects.collect();
         suspects.sort_by_key(|suspect| (std::cmp::Reverse(suspect.count), suspect.period_ns));
+        suspects
+    }
+}
+
+impl Watch {
+    /// Which tickers are forgotten, as far as can be said now: of each period those of the longest stretch of time in which they show.
+    #[must_use]
+    pub fn ticker_suspects(&self, now_ns: u64) -> Vec<TickerSuspect> {
+        let now = self.tick(now_ns);
+        let mut suspects: Vec<TickerSuspect> = Vec::new();
+        for start in judge::starts(now, self.settings.stretches.map(|stretches| stretches.lost_ns)) {
+            let found = self.tickers.judge(start, now, &self.proofs);
+            suspects
+                .extend(found.into_iter().filter(|new| suspects.iter().all(|known| known.period_ns != new.period_ns)).collect::<Vec<_>>());
+        }
+        suspects.iter_mut().for_each(|suspect| suspect.since_ns = suspect.since_ns.saturating_add(self.started_ns));
         suspects
     }
 }

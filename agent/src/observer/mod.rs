@@ -20,6 +20,7 @@ mod looker;
 mod pods;
 mod reader;
 mod readings;
+mod records;
 mod report;
 mod scope;
 mod switcher;
@@ -41,7 +42,7 @@ use tracing::{debug, info, warn};
 
 use self::{
     attachment::{Attachment, State},
-    births::{Birth, Look, Orphan},
+    births::{Look, Orphan},
     departures::Burials,
     event::Event,
     finder::{Finder, Found, Job},
@@ -57,7 +58,7 @@ use crate::{
     discovery::{Life, ProcRoot},
     looks::clock,
     model::Slot,
-    tracer::{Maps, Record, Records, Tracer},
+    tracer::{Maps, Tracer},
 };
 
 /// How long an executable stays attached without a process: what is started again and again is counted from its first
@@ -99,10 +100,7 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
     spawn("looker", move || looker.run(&look_inbox));
     let record_events = events.clone();
     if let Some(records) = records {
-        spawn("records", move || {
-            boost();
-            pump(records, &record_events);
-        });
+        spawn("records", move || records::pump(records, &record_events));
     }
 
     let cluster = scope.kubernetes.then(Cluster::default);
@@ -141,7 +139,7 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
         records_lost: 0,
     };
     let thread = spawn("observer", move || {
-        boost();
+        records::boost();
         observer.run(&inbox);
         if let Some(switcher) = switcher {
             let _ = switcher.join();
@@ -153,32 +151,6 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
 fn spawn(name: &'static str, run: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
     #[expect(clippy::expect_used, reason = "at start-up; a host that gives no thread gives no agent")]
     thread::Builder::new().name(name.to_owned()).spawn(run).expect("the host gives no thread")
-}
-
-/// How much sooner than others the threads come to a processor that take what the kernel side has: where it is busy, its maps would be
-/// full before. As auditd does.
-const BOOST: i32 = -4;
-
-/// Boosts the calling thread, where the host lets it.
-fn boost() {
-    let own = rustix::process::getpriority_process(None);
-    let _ = own.and_then(|own| rustix::process::setpriority_process(None, own + BOOST));
-}
-
-/// Hands records on until nobody listens; of a process that begins, with whose it is: when the finder gets to it, it may have ended.
-fn pump(mut records: Records, events: &Sender<Event>) {
-    let root = ProcRoot::default();
-    let mut open = true;
-    while open {
-        records.wait(Duration::from_secs(1), |record| {
-            let event = match record {
-                Record::Exec(key) => Event::Exec(key, Birth::read(&root, key.tgid)),
-                Record::Exit { process, ended_ns } => Event::Exit(process, ended_ns),
-                Record::Hits { process, family } => Event::Hits(process, family),
-            };
-            open &= events.send(event).is_ok();
-        });
-    }
 }
 
 fn nanos(duration: Duration) -> u64 {
