@@ -106,7 +106,11 @@ fn replicas_of_one_image_are_attached_once_and_counted_by_pod() {
     for (label, value) in [("workload", "web"), ("workload_type", "Deployment"), ("pod_uid", "a1"), ("container_id", &containers[0].1.id)] {
         assert_eq!(info.labels[label], value, "{info:?}");
     }
-    let labels = scrape.select("go_goroutine_count", &[("process", "replica"), ("pod", "web-6d4cf5-a1")]).next().cloned().unwrap().labels;
+    // Memory of who is young is read a little later.
+    let labels = wait_for("its memory has been read", || {
+        let scrape = agent.scrape();
+        scrape.select("go_goroutine_count", &[("process", "replica"), ("pod", "web-6d4cf5-a1")]).next().map(|sample| sample.labels.clone())
+    });
     assert_eq!(labels.len(), 4, "{labels:?}");
     // The one outside has its own, without a pod.
     let outside = scrape.select("go_goroutine_count", &[("process", "replica")]).filter(|sample| !sample.labels.contains_key("pod"));

@@ -1,12 +1,14 @@
 //! The system calls in which threads of a process sleep, and what ends them. Input noun: a thread, by the number that its process calls it.
 //! Output noun: [`Asleep`]. Must not know what threads run.
 //!
-//! Endless are calls that the process itself must end: locks, pauses, pipes whose other end it holds. So is the wait for a child that writes
-//! into a pipe which the process does not read. All others may end by themselves: with the time, or when others like.
+//! Endless are calls that the process itself must end: file locks that it holds itself, futexes of its own, pauses, pipes whose other end it
+//! holds. So is the wait for a child that writes into a pipe of which it has the reading end. All others may end by themselves: with the
+//! time, or when others like.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -15,7 +17,7 @@ use super::{
     error::ProcError,
     procfs::{ProcRoot, read_bounded},
 };
-use crate::model::Asleep;
+use crate::model::{Asleep, OwnEnds};
 
 /// Threads that are looked at: Go allows 10,000 by default.
 const THREADS: usize = 32 << 10;
@@ -25,6 +27,8 @@ const CHILDREN: usize = 4096;
 const STATUS_LIMIT: u64 = 256 << 10;
 /// `/proc/PID/task/TID/syscall`: a number and eight addresses.
 const CALL_LIMIT: u64 = 4 << 10;
+/// `/proc/locks`: 60 bytes for each lock of the host.
+const LOCKS_LIMIT: u64 = 4 << 20;
 /// `/proc/PID/task/TID/children`, of numbers.
 const CHILDREN_LIMIT: u64 = 1 << 20;
 
@@ -34,6 +38,11 @@ pub struct Threads {
     numbers: HashMap<u32, u32>,
     /// All have been listed since [`Threads::begin`].
     listed: bool,
+    /// What leads to the process itself, its children by the number that it calls each, and the files that it has locked, by device and
+    /// inode: as first asked for since then.
+    own_ends: Option<OwnEnds>,
+    children: Option<HashMap<u32, u32>>,
+    locked: Option<HashSet<(u64, u64)>>,
 }
 
 /// What matters of `status`.
@@ -55,8 +64,10 @@ struct Call {
 /// Who ends a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// Whoever holds a lock, or nobody.
+    /// Whoever holds a lock of the process' own, or nobody.
     Lock,
+    /// Whoever has locked the file of this descriptor.
+    FileLock(u32),
     /// Whoever holds the other end of this descriptor, by reading or writing.
     Descriptor(u32),
     /// A child with this number, in the namespace of the process.
@@ -68,9 +79,10 @@ enum End {
 }
 
 impl Threads {
-    /// A number of looks begins: the threads are listed at most once in it.
-    pub const fn begin(&mut self) {
+    /// A number of looks begins: what is the same for all is asked for at most once in it.
+    pub fn begin(&mut self) {
         self.listed = false;
+        (self.own_ends, self.children, self.locked) = (None, None, None);
     }
 
     /// The thread that its process calls `thread`, if it sleeps in a system call. None: it runs, is stopped, or nobody may know.
@@ -81,11 +93,22 @@ impl Threads {
         let child = match call.end() {
             End::Others => return Some(own),
             End::Lock => return Some(Asleep { endless: true, ..own }),
-            End::Descriptor(descriptor) => return Some(Asleep { endless: descriptors.own_pipe(root, pid, descriptor), ..own }),
-            End::Child(number) => root.child(pid, number, status.numbers.len()),
+            End::FileLock(descriptor) => {
+                let locked = self.locked.get_or_insert_with(|| root.locked_by(pid));
+                return Some(Asleep { endless: root.opened(pid, descriptor).is_some_and(|file| locked.contains(&file)), ..own });
+            }
+            End::Descriptor(descriptor) => {
+                let own_ends = self.own_ends.get_or_insert_with(|| descriptors.own_ends(root, pid).0);
+                let is_own = own_ends.0.get(&descriptor).is_some_and(|end| end.pipe);
+                return Some(Asleep { endless: is_own, ..own });
+            }
+            End::Child(number) => {
+                let namespaces = status.numbers.len();
+                self.children.get_or_insert_with(|| root.children_by_number(pid, namespaces)).get(&number).copied()
+            }
             End::ChildOf(descriptor) => root.process_of(pid, descriptor),
         };
-        let waits = child.and_then(|child| root.writes_to(child, descriptors));
+        let waits = child.and_then(|child| root.writes_to(child, pid, descriptors));
         Some(waits.map_or(own, |switches| Asleep { endless: true, switches: own.switches.saturating_add(switches), ..own }))
     }
 
@@ -149,13 +172,22 @@ impl ProcRoot {
         Call::parse(&text(&self.task(pid, task, "syscall"), CALL_LIMIT)?)
     }
 
-    /// The child that the process calls `number`, whose namespace is the last of so many.
-    fn child(&self, pid: u32, number: u32, namespaces: usize) -> Option<u32> {
-        let is_it = |child: &u32| {
-            let status = self.status(*child, *child);
-            status.is_some_and(|status| status.numbers.get(namespaces.saturating_sub(1)) == Some(&number))
-        };
-        self.children(pid).ok()?.into_iter().find(is_it)
+    /// The children of a process whose namespace is the last of so many, by the number that it calls each.
+    fn children_by_number(&self, pid: u32, namespaces: usize) -> HashMap<u32, u32> {
+        let numbered = |child: u32| Some((*self.status(child, child)?.numbers.get(namespaces.saturating_sub(1))?, child));
+        self.children(pid).unwrap_or_default().into_iter().filter_map(numbered).collect()
+    }
+
+    /// The files that a process has locked by `flock`, by device and inode.
+    fn locked_by(&self, pid: u32) -> HashSet<(u64, u64)> {
+        let text = text(&self.locks(), LOCKS_LIMIT).unwrap_or_default();
+        text.lines().filter_map(locked).filter(|(holder, _)| *holder == pid).map(|(_, file)| file).collect()
+    }
+
+    /// Device and inode of an open file.
+    fn opened(&self, pid: u32, descriptor: u32) -> Option<(u64, u64)> {
+        let found = fs::metadata(self.file(pid, "fd").join(descriptor.to_string())).ok()?;
+        Some((found.dev(), found.ino()))
     }
 
     /// The process that a descriptor stands for.
@@ -164,17 +196,29 @@ impl ProcRoot {
         field(&text, "Pid")?.parse().ok()
     }
 
-    /// Whether a thread of the process `child` sleeps while it writes into a pipe that is among `descriptors`: how often it was switched off.
-    fn writes_to(&self, child: u32, descriptors: &Descriptors) -> Option<u64> {
+    /// Whether a thread of the process `child` sleeps while it writes into a pipe of which the process has the reading end: how often it
+    /// was switched off.
+    fn writes_to(&self, child: u32, pid: u32, descriptors: &Descriptors) -> Option<u64> {
         self.tasks(child).ok()?.find_map(|task| {
             let status = self.status(child, task).filter(|status| status.sleeps)?;
             let Call { number, arguments: [descriptor, ..] } = self.call(child, task)?;
             let link = fs::read_link(self.file(child, "fd").join(descriptor.to_string())).ok()?;
             let writes = [libc::SYS_write, libc::SYS_writev].contains(&number);
-            let pipe = inode(link.to_str()?, "pipe:[").filter(|pipe| writes && descriptors.holds_pipe(*pipe));
+            let pipe = inode(link.to_str()?, "pipe:[").filter(|pipe| writes && descriptors.reads_pipe(self, pid, *pipe));
             pipe.map(|_| status.switches)
         })
     }
+}
+
+/// Of a line of `/proc/locks`, who has locked by `flock`, and what: `1: FLOCK  ADVISORY  WRITE 4711 fd:01:131 0 EOF`. Who waits has an arrow
+/// in front.
+fn locked(line: &str) -> Option<(u32, (u64, u64))> {
+    let mut words = line.split_ascii_whitespace().skip(1);
+    let (kind, holder, file) = (words.next()?, words.nth(2)?, words.next()?);
+    let mut parts = file.split(':');
+    let (major, minor, inode) = (parts.next()?, parts.next()?, parts.next()?);
+    let device = rustix::fs::makedev(u32::from_str_radix(major, 16).ok()?, u32::from_str_radix(minor, 16).ok()?);
+    (kind == "FLOCK").then_some((holder.parse().ok()?, (device, inode.parse().ok()?)))
 }
 
 /// A file that is read as text; none where it cannot be read.
@@ -215,10 +259,10 @@ impl Call {
 
     /// `int` arguments have no meaning above their 32 bits.
     fn end(&self) -> End {
-        /// Of `fcntl`.
-        const LOCKS: [u64; 2] = [libc::F_SETLKW as u64, libc::F_OFD_SETLKW as u64];
-        /// Of `futex`: FUTEX_WAIT and FUTEX_WAIT_BITSET, with or without flags.
-        const WAITS: [u64; 2] = [libc::FUTEX_WAIT as u64, libc::FUTEX_WAIT_BITSET as u64];
+        /// Of `futex`: waits in memory that the process shares with nobody.
+        const WAITS: [u64; 2] =
+            [(libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG) as u64, (libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG) as u64];
+        const CLOCK: u64 = libc::FUTEX_CLOCK_REALTIME as u64;
         let [first, second, _, fourth, ..] = self.arguments;
         let int = |argument: u64| u32::try_from(argument & 0xffff_ffff).unwrap_or(u32::MAX);
         let child = |number: u64| match int(number) {
@@ -227,11 +271,11 @@ impl Call {
             number => End::Child(number),
         };
         match self.number {
-            libc::SYS_flock | libc::SYS_rt_sigsuspend => End::Lock,
+            libc::SYS_rt_sigsuspend => End::Lock,
+            libc::SYS_flock => End::FileLock(int(first)),
             #[cfg(target_arch = "x86_64")]
             libc::SYS_pause => End::Lock,
-            libc::SYS_fcntl if LOCKS.contains(&second) => End::Lock,
-            libc::SYS_futex if WAITS.contains(&(second & 0x7f)) && fourth == 0 => End::Lock,
+            libc::SYS_futex if WAITS.contains(&(second & !CLOCK)) && fourth == 0 => End::Lock,
             libc::SYS_read | libc::SYS_write | libc::SYS_readv | libc::SYS_writev => End::Descriptor(int(first)),
             libc::SYS_wait4 => child(first),
             libc::SYS_waitid if first == u64::from(libc::P_PID) => child(second),
@@ -273,6 +317,20 @@ mod tests {
     }
 
     #[test]
+    fn who_has_locked_a_file() {
+        for (line, expected) in [
+            ("1: FLOCK  ADVISORY  WRITE 4711 fd:01:131 0 EOF", Some((4711, (rustix::fs::makedev(0xfd, 1), 131)))),
+            ("1: -> FLOCK  ADVISORY  WRITE 4712 fd:01:131 0 EOF", None),
+            ("2: POSIX  ADVISORY  WRITE 4711 fd:01:131 0 EOF", None),
+            ("3: OFDLCK ADVISORY  WRITE -1 fd:01:131 0 EOF", None),
+            ("4: FLOCK  ADVISORY  WRITE", None),
+            ("", None),
+        ] {
+            assert_eq!(locked(line), expected, "{line}");
+        }
+    }
+
+    #[test]
     fn who_ends_a_call() {
         let check = |number: i64, arguments: [u64; 4], expected: End| {
             let [first, second, third, fourth] = arguments;
@@ -280,12 +338,12 @@ mod tests {
             let call = Call::parse(&text).unwrap_or_else(|| panic!("{text}"));
             assert_eq!(call.end(), expected, "{text}");
         };
-        check(libc::SYS_flock, [9, 2, 0, 0], End::Lock);
-        check(libc::SYS_fcntl, [9, libc::F_SETLKW as u64, 0, 0], End::Lock);
-        check(libc::SYS_fcntl, [9, libc::F_GETLK as u64, 0, 0], End::Others);
+        check(libc::SYS_flock, [9, 2, 0, 0], End::FileLock(9));
+        check(libc::SYS_fcntl, [9, libc::F_SETLKW as u64, 0, 0], End::Others);
         check(libc::SYS_futex, [0xc000, 128, 2, 0], End::Lock);
         check(libc::SYS_futex, [0xc000, 128 | 256 | 9, 2, 0], End::Lock);
         check(libc::SYS_futex, [0xc000, 128, 2, 0x7f00], End::Others);
+        check(libc::SYS_futex, [0xc000, 0, 2, 0], End::Others);
         check(libc::SYS_read, [u64::MAX << 32 | 7, 0xc000, 1, 0], End::Descriptor(7));
         check(libc::SYS_wait4, [4711, 0, 0, 0], End::Child(4711));
         check(libc::SYS_wait4, [u64::MAX, 0, 0, 0], End::Others);

@@ -17,6 +17,9 @@ use crate::model::{OwnEnd, OwnEnds};
 const FILES: usize = 128 << 10;
 /// Processes that descend from one: where there are more, it is not known who holds what.
 const DESCENDANTS: usize = 4096;
+/// The mode of a link whose file is read, or written.
+const READS: u32 = 0o400;
+const WRITES: u32 = 0o200;
 /// Standard input, output and error: whoever began the process may hold them, too.
 const INHERITED: u32 = 2;
 /// How long the tables are believed, ns, while the process has the same sockets: a connection that its other end has closed keeps its
@@ -142,22 +145,17 @@ impl Descriptors {
             if elsewhere.contains(&inode) {
                 held = true;
             } else {
-                own_ends.0.extend(root.own_pipe(pid, open).into_iter().flatten());
+                own_ends.0.extend(root.own_pipe(pid, inode, open).into_iter().flatten());
             }
         }
         (own_ends, held)
     }
 
-    /// Whether the process itself holds both ends of the pipe with this descriptor, and none of its descendants does.
-    pub(super) fn own_pipe(&self, root: &ProcRoot, pid: u32, descriptor: u32) -> bool {
-        let has = |open: &Open| [Some(open.first), open.second].contains(&Some(descriptor));
-        let is_one = self.open.pipes.values().any(|open| open.is_pair() && has(open));
-        is_one && self.own_ends(root, pid).0.0.contains_key(&descriptor)
-    }
-
-    /// Whether the process has an end of this pipe.
-    pub(super) fn holds_pipe(&self, inode: u64) -> bool {
-        self.open.pipes.contains_key(&inode)
+    /// Whether the process has the reading end of this pipe, and opened it itself.
+    pub(super) fn reads_pipe(&self, root: &ProcRoot, pid: u32, inode: u64) -> bool {
+        let open = self.open.pipes.get(&inode).filter(|open| open.first > INHERITED);
+        let reads = |descriptor: u32| root.mode(pid, descriptor, inode) == Some(READS);
+        open.is_some_and(|open| reads(open.first) || open.second.is_some_and(reads))
     }
 }
 
@@ -232,15 +230,19 @@ impl ProcRoot {
     }
 
     /// Both ends of a pipe with two descriptors, where one of each is there.
-    fn own_pipe(&self, pid: u32, open: Open) -> Option<[(u32, OwnEnd); 2]> {
+    fn own_pipe(&self, pid: u32, inode: u64, open: Open) -> Option<[(u32, OwnEnd); 2]> {
         let (one, other) = (open.first, open.second?);
-        // The link is readable where the file is, and writable likewise.
-        let mode = |descriptor: u32| {
-            let link = fs::symlink_metadata(self.file(pid, "fd").join(descriptor.to_string())).ok()?;
-            Some(link.permissions().mode() & 0o600)
-        };
+        let modes = (self.mode(pid, one, inode)?, self.mode(pid, other, inode)?);
         let end = |descriptor| OwnEnd { descriptor, pipe: true };
-        matches!((mode(one)?, mode(other)?), (0o400, 0o200) | (0o200, 0o400)).then(|| [(one, end(other)), (other, end(one))])
+        matches!(modes, (READS, WRITES) | (WRITES, READS)).then(|| [(one, end(other)), (other, end(one))])
+    }
+
+    /// Whether a descriptor reads or writes, if it is of this pipe: its link is readable where the file is, and writable likewise.
+    fn mode(&self, pid: u32, descriptor: u32, pipe: u64) -> Option<u32> {
+        let path = self.file(pid, "fd").join(descriptor.to_string());
+        let link = fs::read_link(&path).ok()?;
+        let is_it = inode(link.to_str()?, "pipe:[") == Some(pipe);
+        Some(fs::symlink_metadata(path).ok()?.permissions().mode() & (READS | WRITES)).filter(|_| is_it)
     }
 }
 

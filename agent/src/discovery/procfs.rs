@@ -276,6 +276,10 @@ impl ProcRoot {
         read_bounded(&self.file(pid, what), limit, what, |source| ProcError::of(pid, what, source))
     }
 
+    pub(super) fn locks(&self) -> PathBuf {
+        self.path.join("locks")
+    }
+
     pub(super) fn file(&self, pid: u32, name: &str) -> PathBuf {
         self.path.join(pid.to_string()).join(name)
     }

@@ -20,6 +20,8 @@ struct Call {
     /// When the thread was seen like that first, and last.
     since: Tick,
     until: Tick,
+    /// Since when it has been endless at all looks, if it was at the last.
+    endless: Option<Tick>,
 }
 
 /// Those of goroutines, by goid, that were in calls when their threads were looked at.
@@ -35,13 +37,14 @@ impl Calls {
     /// Its thread was looked at, and slept; none: it did not, or nobody may know. If the call that was known has ended: how long it lasted,
     /// at most.
     pub(super) fn see(&mut self, goid: u64, thread: Option<Asleep>, now: Tick) -> Option<Tick> {
-        let call = self.0.entry(goid).or_insert(Call { first: now, asked: now, thread: None, since: now, until: now });
+        let call = self.0.entry(goid).or_insert(Call { first: now, asked: now, thread: None, since: now, until: now, endless: None });
         call.asked = now;
         // What cannot be seen tells nothing: neither that a call goes on, nor that it has ended.
         let thread = thread?;
         let before = call.thread.replace(thread);
         let is_same = before.is_some_and(|before| (before.thread, before.switches) == (thread.thread, thread.switches));
         call.until = now;
+        call.endless = thread.endless.then(|| call.endless.filter(|_| is_same).unwrap_or(now));
         if is_same {
             return None;
         }
@@ -61,8 +64,8 @@ impl Calls {
 
     /// How long it surely has been in one call that the process itself must end; 0 where the last look did not see that.
     pub(super) fn lasts(&self, goid: u64) -> Tick {
-        let endless = |call: &&Call| call.until == call.asked && call.thread.is_some_and(|thread| thread.endless);
-        self.0.get(&goid).filter(endless).map_or(0, |call| call.until - call.since)
+        let call = self.0.get(&goid).filter(|call| call.until == call.asked);
+        call.and_then(|call| Some(call.until - call.endless?)).unwrap_or(0)
     }
 }
 
@@ -90,11 +93,12 @@ mod tests {
             (750, ends(8, 4), None, 0),
             (800, ends(8, 9), Some(300), 0),
             (900, ends(8, 9), None, 0),
-            (950, thread(8, 9), None, 150),
+            (950, thread(8, 9), None, 0),
+            (970, thread(8, 9), None, 20),
         ] {
             assert_eq!((calls.see(1, thread, now), calls.lasts(1)), (ended, lasts), "at {now}");
         }
-        assert!(!calls.wants(1, 1174) && calls.wants(1, 1175) && calls.wants(2, 0));
+        assert!(!calls.wants(1, 1199) && calls.wants(1, 1200) && calls.wants(2, 0));
         assert_eq!((calls.end(1, 1000), calls.end(1, 1000), calls.lasts(1)), (Some(200), None, 0));
     }
 }

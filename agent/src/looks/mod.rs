@@ -307,23 +307,18 @@ impl<D: Deadline> Looks<D> {
         self.watch.own_ends(now, self.descriptors.may_lead_to_itself(), self.descriptors.have_changed());
     }
 
-    /// What leads to the process itself, as the next proof needs to know.
-    fn own_ends(&mut self, now: u64) -> OwnEnds {
+    /// What leads to the process itself, as the next proof needs to know; and whether more would, were it not open elsewhere.
+    fn own_ends(&mut self, now: u64) -> (OwnEnds, bool) {
         if !self.watch.asks_for_own_ends() {
-            return OwnEnds::default();
+            return (OwnEnds::default(), false);
         }
         self.look_at_descriptors(now);
-        let (own_ends, held) = self.descriptors.own_ends(&self.root, self.subject.listed.pid);
-        if held {
-            // As soon as who else has them open is gone, they are other ends than before.
-            self.watch.own_ends(clock(), true, true);
-        }
-        own_ends
+        self.descriptors.own_ends(&self.root, self.subject.listed.pid)
     }
 
     fn prove(&mut self) {
         let began = clock();
-        let own_ends = self.own_ends(began);
+        let (own_ends, held) = self.own_ends(began);
         self.prover.own_ends(own_ends);
         let memory = Stoppable { memory: self.runtime.memory(), deadline: &self.deadline };
         let (runtime, subject, collectors) = (&self.runtime, &self.subject, std::cell::RefCell::new(&mut self.collectors));
@@ -342,6 +337,10 @@ impl<D: Deadline> Looks<D> {
             Ok(proof) => {
                 self.proofs += 1;
                 self.watch.proof(&proof, self.last_proof_cost_ns);
+                if held {
+                    // As soon as who else has them open is gone, they are other ends than this proof knew.
+                    self.watch.own_ends(clock(), true, true);
+                }
             }
             Err(error) => {
                 tracing::debug!(reason = error.reason(), %error, "no proof");

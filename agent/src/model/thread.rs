@@ -8,6 +8,6 @@ pub struct Asleep {
     /// How often it has been switched off, by itself or by others: as long as it sleeps, the number stays. Where it waits for a child that
     /// waits for its process, that of the child is in it.
     pub switches: u64,
-    /// Nothing that is known ends its system call but the process itself: no clock, no other process, no device.
+    /// Nothing that is known ends its system call but the process itself: no clock, no device, no other process but by a signal.
     pub endless: bool,
 }

@@ -128,7 +128,7 @@ impl Observer {
     pub(super) fn watch_grown(&mut self, now: u64) {
         let grown = self.young.extract_if(.., |subject| grown_ns(subject) <= now).collect::<Vec<_>>();
         for subject in grown {
-            if self.watched.get(&subject.key).is_some_and(|watched| watched.ended_ns.is_none()) {
+            if self.watched.contains_key(&subject.key) {
                 self.watch(subject);
             }
         }

@@ -70,7 +70,7 @@ pub(super) struct Attachment {
     sites: BTreeSet<(Kind, u64)>,
 }
 
-/// Sites that are remembered of one executable: of a process with more all are listed.
+/// Sites that are remembered of one executable.
 const SITES: usize = 256;
 
 impl Attachment {
@@ -96,9 +96,6 @@ impl Attachment {
 
     /// What a process of it has at sites that are known; none unless that is all it has. It must have ended.
     pub(super) fn known_sites(&self, maps: &Maps, key: &ProcessKey, hits: &Hits) -> Option<Vec<SiteHits>> {
-        if self.sites.len() >= SITES {
-            return None;
-        }
         let mut left = hits.sited();
         let mut found = Vec::with_capacity(self.sites.len());
         for &(kind, address) in self.sites.iter().filter(|(kind, _)| hits.has(*kind)) {
@@ -116,9 +113,13 @@ impl Attachment {
 
     /// Remembers where a process of it, that is loaded so far above its file, was seen to have hits.
     pub(super) fn learn(&mut self, sites: &[SiteHits], bias: u64) {
-        let new = sites.iter().map(|site| (site.kind, site.pc.wrapping_sub(bias)));
-        let room = SITES.saturating_sub(self.sites.len());
-        self.sites.extend(new.take(room));
+        for site in sites.iter().map(|site| (site.kind, site.pc.wrapping_sub(bias))) {
+            // Emptied, not pruned: those that are in use are learned again.
+            if self.sites.len() >= SITES && !self.sites.contains(&site) {
+                self.sites.clear();
+            }
+            self.sites.insert(site);
+        }
     }
 
     /// A family's probes are on, or cannot be.
