@@ -102,15 +102,14 @@ fn replicas_of_one_image_are_attached_once_and_counted_by_pod() {
     let processes: Vec<Value> = targets.iter().map(|target| agent.process(target.pid).unwrap().0).collect();
     assert!(processes.iter().all(|process| process["namespace"] == "shop" && process["container"] == "app"), "{processes:?}");
     // Workload and ids are information, not identity.
-    let info = scrape.select("goroscope_process_info", &[("process", "replica"), ("pod", "web-6d4cf5-a1")]).next().cloned().unwrap();
+    let of_first = [("process", "replica"), ("pod", "web-6d4cf5-a1")];
+    let info = scrape.select("goroscope_process_info", &of_first).next().cloned().unwrap();
     for (label, value) in [("workload", "web"), ("workload_type", "Deployment"), ("pod_uid", "a1"), ("container_id", &containers[0].1.id)] {
         assert_eq!(info.labels[label], value, "{info:?}");
     }
     // Memory of who is young is read a little later.
-    let labels = wait_for("its memory has been read", || {
-        let scrape = agent.scrape();
-        scrape.select("go_goroutine_count", &[("process", "replica"), ("pod", "web-6d4cf5-a1")]).next().map(|sample| sample.labels.clone())
-    });
+    let count = |scrape: &Scrape| scrape.select("go_goroutine_count", &of_first).next().cloned();
+    let labels = wait_for("its memory has been read", || count(&agent.scrape())).labels;
     assert_eq!(labels.len(), 4, "{labels:?}");
     // The one outside has its own, without a pod.
     let outside = scrape.select("go_goroutine_count", &[("process", "replica")]).filter(|sample| !sample.labels.contains_key("pod"));

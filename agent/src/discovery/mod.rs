@@ -13,6 +13,7 @@ mod error;
 mod limits;
 mod procfs;
 mod stat;
+mod tasks;
 
 pub use calls::Threads;
 pub use descriptors::Descriptors;

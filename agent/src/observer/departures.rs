@@ -132,7 +132,8 @@ impl Observer {
             }
             // What it did in a window that is over is taken in first, from the sites of all.
             let has_window = !self.closed.is_empty() && self.watched.contains_key(&key);
-            match self.known_sites(&key, hits.as_ref()).filter(|_| !has_window) {
+            let known = if has_window { None } else { self.known_sites(&key, hits.as_ref()) };
+            match known {
                 Some(sites) => self.bury_one(key, hits, sites, now),
                 None => {
                     unknown.insert(key, hits);

@@ -224,7 +224,7 @@ impl Maps {
         by_process
     }
 
-    /// How many sites the kernel side had when they were last read, less what was freed since.
+    /// How many sites the kernel side had when they were last read.
     #[must_use]
     pub fn sites_held(&self) -> u64 {
         self.0.as_ref().map_or(0, |kernel| kernel.sites_held.load(Ordering::Relaxed))
@@ -243,8 +243,6 @@ impl Maps {
             let mut map = lock(&kernel.sites);
             left.iter().for_each(|key| report(map.remove(key), "SITES"));
         }
-        let less = |held: u64| Some(held.saturating_sub(keys.len() as u64));
-        let _ = kernel.sites_held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         report(lock(&kernel.counters).remove(key), "COUNTERS");
     }
 
