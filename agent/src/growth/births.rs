@@ -13,6 +13,8 @@ const PARTS: usize = 6;
 const FINE_PARTS: usize = 12;
 /// So many in each of the finer parts, on average, tell full from empty.
 const PER_FINE_PART: usize = 6;
+/// So many, in three quarters of a minute, are a rush.
+const RUSH: usize = 900;
 
 /// Beginnings, in order once [`Births::sort`] was called.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +56,19 @@ pub(super) fn go_on(births: &[Tick], end: Tick) -> bool {
     let counts = parts(births, end);
     let least = least(&counts);
     counts.iter().all(|count| *count > 0.0 && *count >= least) && keep_pace(births, end)
+}
+
+/// Whether so many began, and so evenly up to `end`, that it can be no burst, nor its end: in none of the finer parts fewer than two thirds
+/// of what is usual, or more than half as many again; and they came not early on average, by more than chance would have it (of so many that
+/// come evenly in one case of 700).
+pub(super) fn rush(births: &[Tick], end: Tick) -> bool {
+    let counts = counts(births, end, FINE_PARTS);
+    let usual = counts.iter().sum::<f64>() / float(counts.len());
+    let is_even = counts.iter().all(|count| (usual * 2.0 / 3.0..=usual * 3.0 / 2.0).contains(count));
+    let (first, began) = (births.first().copied().unwrap_or(end), births.partition_point(|at| *at <= end));
+    let ages = births.iter().take(began).map(|at| f64::from(at - first)).sum::<f64>();
+    let mean = ages / (float(began) * f64::from(end.saturating_sub(first))).max(1.0);
+    began >= RUSH && is_even && mean >= 0.47
 }
 
 /// Whether they fill the last part of that time.
@@ -145,6 +160,30 @@ mod tests {
         }
         check("too few to tell", 12, |share| share, false);
         check("none", 0, |share| share, false);
+    }
+
+    #[test]
+    fn what_rushes() {
+        let check = |name: &str, count: u32, at: &dyn Fn(f64) -> f64, expected: bool| {
+            let mut births: Vec<Tick> = (0..count).map(|index| (at(f64::from(index) / f64::from(count)) * 4500.0) as Tick).collect();
+            births.sort_unstable();
+            births.retain(|at| *at <= 4500);
+            assert_eq!(rush(&births, 4500), expected, "{name}, {count}");
+        };
+        for count in [1000, 5000, 50_000] {
+            check("evenly", count, &|share| share, true);
+            check("more and more", count, &|share| share.powf(0.9), true);
+            check("in 45 bursts", count, &|share| (share * 45.0).floor() / 45.0, true);
+            check("faster and faster", count, &|share| share.powf(0.4), false);
+            check("fewer and fewer", count, &|share| share.powf(1.3), false);
+            check("in six waves", count, &|share| (share * 6.0).floor() / 6.0, false);
+            check("until the last part", count, &|share| share * 0.9, false);
+            // Who tries again after 30 to 60 s.
+            let residual = |share: f64| if share < 2.0 / 3.0 { share } else { (4.0 - (12.0 * (1.0 - share)).sqrt()) / 3.0 };
+            check("clients that come back", count, &residual, false);
+        }
+        check("too few", 800, &|share| share, false);
+        check("none", 0, &|share| share, false);
     }
 
     /// Whether so many that begin evenly in each third of a minute fade, without a threshold and with one of ten seconds.

@@ -17,7 +17,8 @@
 //! watch, the youngest in its last third, and not surely more and more rarely ([`births::fade`]); not where nobody has begun for longer
 //! than twice the longest pause between two of them: they have become as many as they shall be. In an endless watch: see `births`; the
 //! time is that from the first of them on, in the whole watch or in a later part of it, and it is not shorter than
-//! [`super::Stretches::waiting_ns`]. And where they must be old to be suspected, those of the same `go` statement that are younger must not
+//! [`super::Stretches::waiting_ns`]; or than [`super::Stretches::rush_ns`], where they are hundreds, come evenly ([`births::rush`]), and are
+//! the process' own ([`Judgement::is_own`]). And where they must be old to be suspected, those of the same `go` statement that are younger must not
 //! have become fewer, nor none.
 
 use std::collections::HashMap;
@@ -225,23 +226,33 @@ impl<'a> Judgement<'a> {
 
     /// How those grow who began, or blocked, at these times, of a `go` statement; younger ones than `threshold` cannot be among them.
     fn growth(&self, births: &Births, site: u16, threshold: Tick, parts: usize) -> Option<Growth> {
-        let Some(shortest_ns) = self.watch.settings.stretches.map(|stretches| stretches.waiting_ns) else {
+        let Some(stretches) = self.watch.settings.stretches else {
             let mut spread = Spread::default();
             births.all().iter().for_each(|at| spread.add(*at, 0, self.now));
             let grows = spread.spans(parts) && !births::fade(births.all(), threshold, self.now) && !self.rests(site);
             return births.oldest().filter(|_| grows).map(|oldest| Growth { oldest, start: 0 });
         };
         let (born, judged) = (&self.sums.site(site)?.born, self.now.saturating_sub(threshold));
+        let rushes = |births: &[Tick], oldest: Tick| births::rush(births, judged) && self.is_own(site, births.len(), oldest);
         let goes_on = |start: Tick| {
             let births = births.since(start);
             let oldest = births.first().copied()?;
             let length = self.now.saturating_sub(oldest);
-            let long = length >= tick(shortest_ns) && judged.saturating_sub(oldest) >= length / 2;
+            let enough = length >= tick(stretches.waiting_ns) || (length >= tick(stretches.rush_ns) && rushes(births, oldest));
+            let long = enough && judged.saturating_sub(oldest) >= length / 2;
             // Since then they all may have begun to end: whether they go on to begin shows in those who are younger.
             let younger = || births::keep_pace(born.since(oldest), self.now) && births::last(born.since(oldest), self.now);
             (long && births::go_on(births, judged) && younger()).then_some(Growth { oldest, start: oldest })
         };
-        starts(self.now, Some(shortest_ns)).into_iter().find_map(goes_on)
+        [stretches.waiting_ns, stretches.rush_ns].into_iter().flat_map(|shortest| starts(self.now, Some(shortest))).find_map(goes_on)
+    }
+
+    /// Whether so many who began at this `go` statement from `start` on are the process' own, and no clients that have come, or come back:
+    /// they lead to nothing outside of it; or the statement has long been known for such as end, in numbers that would be no fewer.
+    fn is_own(&self, site: u16, count: usize, start: Tick) -> bool {
+        let Some((site, stretches)) = self.watch.groups.get_site(site).zip(self.watch.settings.stretches) else { return false };
+        let long_known = site.births > 0 && start.saturating_sub(site.first_birth) >= tick(stretches.waiting_ns);
+        site.inward >= 2 || (long_known && site.deaths >= u64::try_from(count).unwrap_or(u64::MAX))
     }
 
     /// Nobody has begun at this `go` statement for longer than it ever paused.

@@ -51,6 +51,8 @@ const NS_PER_TICK: u64 = 10_000_000;
 const TICKS_PER_SECOND: Tick = 100;
 /// So many more timers than before are looked at.
 const TIMERS: u64 = 3;
+/// So many more goroutines that loop, and a third of them, are worth a proof: of so many it tells who leads to nothing outside.
+const LOOPING: u64 = 256;
 
 /// What is known of the goroutines of one process since somebody watches.
 #[derive(Debug)]
@@ -84,7 +86,10 @@ pub struct Watch {
     own_ends_since: Tick,
     /// Goroutines that wait in a way in which one can be stuck, and began while watched.
     waiting: u64,
-    /// Some of them wait for the kernel.
+    /// Goroutines that began while watched, and have run again and again; the same at the last proof.
+    looping: u64,
+    looping_at_proof: u64,
+    /// Some of those who wait do for the kernel.
     asks_for_own_ends: bool,
 }
 
@@ -115,6 +120,8 @@ impl Watch {
             last_proof: None,
             own_ends_since: 0,
             waiting: 0,
+            looping: 0,
+            looping_at_proof: 0,
             asks_for_own_ends: false,
         }
     }
@@ -130,6 +137,7 @@ impl Watch {
         self.censuses += 1;
         self.stacks_asked = 0;
         self.waiting = 0;
+        self.looping = 0;
         self.asks_for_own_ends = false;
         self.groups.begin_census();
     }
@@ -152,6 +160,7 @@ impl Watch {
             Entry::Occupied(entry) => {
                 let member = entry.into_mut();
                 member.census = census;
+                self.looping += u64::from(member.runs > 1 && !member.at_start());
                 if member.seq == goroutine.seq && member.reason == reason {
                     if reason == SYSCALL {
                         let wants = self.calls.wants(goroutine.goid, now) && self.stacks_asked < self.settings.stacks;

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Watch,
+    LOOPING, Watch,
     member::{Member, Tick},
     queues, schedule, tick,
 };
@@ -41,6 +41,8 @@ impl Watch {
                 member.set_waits_for_peers(waits);
             }
         }
+        self.groups.inward(&proof.inward);
+        self.looping_at_proof = self.looping;
         self.tickers.proof(number, began, &proof.tickers);
         self.ends.proof(&self.members, proof);
         queues::void_deadlines(&mut self.members, proof, &self.proofs);
@@ -51,11 +53,12 @@ impl Watch {
         self.last_proof = Some((self.since_start(now_ns), cost_ns));
     }
 
-    /// When the next proof is due. `None`: nobody waits who could be stuck and began while watched, and the timers became no more.
+    /// When the next proof is due. `None`: nobody waits who could be stuck and began while watched, and neither those who loop nor the timers became more.
     #[must_use]
     pub fn next_proof_ns(&self) -> Option<u64> {
-        let due = || schedule::next_proof(self.last_proof, self.groups.want_proof());
-        (self.waiting > 0 || self.has_more_timers()).then(|| self.started_ns.saturating_add(due()))
+        let more_loop = self.looping >= self.looping_at_proof.saturating_add(LOOPING.max(self.looping_at_proof / 3));
+        let due = || schedule::next_proof(self.last_proof, more_loop || self.groups.want_proof());
+        (self.waiting > 0 || more_loop || self.has_more_timers()).then(|| self.started_ns.saturating_add(due()))
     }
 
     /// For how many goroutines of a `go` statement who run again and again an object is what they wait on.

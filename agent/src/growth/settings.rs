@@ -18,6 +18,8 @@ pub struct Settings {
 pub struct Stretches {
     /// Of what was lost, ns.
     pub lost_ns: u64,
+    /// Of what may only wait, but becomes more so fast, and so evenly, as no client that comes back does; see `judge`. ns.
+    pub rush_ns: u64,
     /// Of what may only wait, ns: longer than a server and its clients need to be all there.
     pub waiting_ns: u64,
 }
@@ -26,7 +28,7 @@ impl Default for Stretches {
     /// What was lost and grows fast is told within a minute. What waits may do so for good reason: as long as the last of the clients that
     /// had to wait for their server may still come back (gRPC: after pauses of up to 144 s), their number is a burst.
     fn default() -> Self {
-        Self { lost_ns: 55_000_000_000, waiting_ns: 165_000_000_000 }
+        Self { lost_ns: 55_000_000_000, rush_ns: 45_000_000_000, waiting_ns: 165_000_000_000 }
     }
 }
 

@@ -39,7 +39,7 @@ fn request(born: f64, seconds: f64) -> Life {
 /// Wakes up each `gap` seconds until `life` is over; waits on something of its own.
 fn looping(born: f64, gap: f64, life: f64) -> Life {
     let turns = (life.min(10_000.0) / gap) as usize;
-    Life::new(SITE, born, vec![Stretch::wait(gap, SELECT, PLACE, born.to_bits()); turns])
+    Life::looping(SITE, born, vec![Stretch::wait(gap, SELECT, PLACE, born.to_bits())], turns)
 }
 
 fn run(lives: &[Life], seconds: f64) -> Vec<Suspect> {
@@ -85,14 +85,14 @@ fn leaks_are_found() {
     check_found("loops", every(1.0, 0.5, 30.0).map(|at| looping(at, 0.3, FOREVER)), 30.0, Evidence::Live);
     check_found(
         "loops that never wait",
-        every(1.0, 0.5, 30.0).map(|at| Life::new(SITE, at, vec![Stretch::run(0.2); 400])),
+        every(1.0, 0.5, 30.0).map(|at| Life::looping(SITE, at, vec![Stretch::run(0.2)], 400)),
         30.0,
         Evidence::Live,
     );
     let patient =
-        |at: f64| Life::new(SITE, at, vec![Stretch { timer: Some(20.0), ..Stretch::wait(0.4, SELECT, PLACE, at.to_bits()) }; 200]);
+        |at: f64| Life::looping(SITE, at, vec![Stretch { timer: Some(20.0), ..Stretch::wait(0.4, SELECT, PLACE, at.to_bits()) }], 200);
     check_found("loops that make a new timer of 20 s at each turn", every(1.0, 0.5, 60.0).map(patient), 60.0, Evidence::Live);
-    let sleeper = |at| Life::new(SITE, at, vec![Stretch::wait(0.7, SLEEP, PLACE, 0); 400]);
+    let sleeper = |at| Life::looping(SITE, at, vec![Stretch::wait(0.7, SLEEP, PLACE, 0)], 400);
     check_found("loops that sleep", every(1.0, 0.5, 30.0).map(sleeper), 30.0, Evidence::Live);
 }
 
@@ -102,7 +102,7 @@ fn who_waits_in_the_kernel() {
     check_found("for pipes whose other end the process holds", every(1.0, 0.5, 30.0).map(waits(IO, 7)), 30.0, Evidence::Stuck);
     check("for others", every(1.0, 0.5, 30.0).map(waits(IO, 0)), 30.0, &[]);
     check_found("in calls that do not end", every(1.0, 0.5, 30.0).map(waits(CALL, 0)), 30.0, Evidence::Stuck);
-    let polls = |at| Life::new(SITE, at, vec![Stretch::wait(0.3, CALL, PLACE, 0); 1000]);
+    let polls = |at| Life::looping(SITE, at, vec![Stretch::wait(0.3, CALL, PLACE, 0)], 1000);
     check("in one call after the other", every(1.0, 0.5, 30.0).map(polls), 30.0, &[]);
     let waits = |at| Life::new(SITE, at, vec![Stretch::wait(12.0, CALL, PLACE, 0)]);
     check("in calls of twelve seconds", every(1.0, 0.5, 60.0).map(waits), 60.0, &[]);
@@ -133,7 +133,10 @@ fn a_slow_leak_under_load_by_day_and_night() {
 fn a_leak_that_begins_late_shows_in_a_part_of_the_watch() {
     let lives: Vec<Life> = every(5.0, 3000.0, 3600.0).map(stuck).collect();
     assert_eq!(watch(&lives, &[], 3600.0, 5.0, Settings::default()), []);
-    let settings = Settings { stretches: Some(Stretches { lost_ns: 300_000_000_000, waiting_ns: 300_000_000_000 }), ..Settings::default() };
+    let settings = Settings {
+        stretches: Some(Stretches { lost_ns: 300_000_000_000, rush_ns: 300_000_000_000, waiting_ns: 300_000_000_000 }),
+        ..Settings::default()
+    };
     assert_eq!(watch(&lives, &[], 3600.0, 5.0, settings).len(), 1);
 }
 
@@ -164,13 +167,13 @@ fn the_innocent_are_not_accused() {
     check("the network", every(1.0, 0.0, 60.0).map(|at| Life::new(SITE, at, vec![Stretch::wait(300.0, IO, PLACE, 0)])), 60.0, &[]);
     let family = |nap: f64| {
         let child =
-            move |at: f64| Life::new(SITE + 1, at + 0.1, vec![Stretch::wait(nap, SLEEP, PLACE, at.to_bits()); (200.0 / nap) as usize]);
+            move |at: f64| Life::looping(SITE + 1, at + 0.1, vec![Stretch::wait(nap, SLEEP, PLACE, at.to_bits())], (200.0 / nap) as usize);
         every(1.0, 0.0, 60.0).flat_map(move |at| [stuck(at), child(at), child(at + 0.0)])
     };
     check("parents of children that sleep", family(100.0), 60.0, &[]);
     let mixed = run(&family(5.0).collect::<Vec<_>>(), 60.0);
     assert!(mixed.iter().any(|suspect| suspect.created_at.0 == SITE), "parents of children that loop: {mixed:?}");
-    let job = |at| Life::new(SITE, at, vec![Stretch::run(0.2); 60]);
+    let job = |at| Life::looping(SITE, at, vec![Stretch::run(0.2)], 60);
     check("jobs of 12 s", every(1.0, 0.0, 60.0).map(job), 60.0, &[]);
     check("loops of 12 s", every(1.0, 0.0, 60.0).map(|at| looping(at, 0.3, 12.0)), 60.0, &[]);
     let limited = |at: f64| {
@@ -184,7 +187,7 @@ fn the_innocent_are_not_accused() {
         Life::new(SITE, at, (0..128).flat_map(turn).collect())
     };
     check("loops with a deadline of 90 s", every(1.0, 0.0, 60.0).map(limited), 60.0, &[]);
-    let worker = |at| Life::new(SITE, at, vec![Stretch::wait(0.4, RECEIVE, PLACE, 7); 400]);
+    let worker = |at| Life::looping(SITE, at, vec![Stretch::wait(0.4, RECEIVE, PLACE, 7)], 400);
     check("a growing pool on one queue that moves", every(2.0, 0.0, 60.0).map(worker), 60.0, &[]);
     let supervised = |at| here(vec![Life::new(SITE, at, vec![Stretch::wait(4.0, RECEIVE, PLACE, 1)])]);
     check("something that is restarted", every(4.0, 0.0, 60.0).flat_map(supervised), 60.0, &[]);

@@ -20,6 +20,8 @@ pub(super) struct Seen {
     pub(super) low: u64,
     pub(super) high: u64,
     pub(super) waiting: u64,
+    /// Return address of the `go` statement; 0: none.
+    pub(super) created_at: u64,
     pub(super) seq: u8,
     pub(super) doing: Doing,
 }
@@ -100,6 +102,7 @@ impl Seen {
             low: goroutine.stack.start.0,
             high: goroutine.stack.end.0,
             waiting: goroutine.waiting.0,
+            created_at: goroutine.created_at.0,
             seq: goroutine.seq,
             doing,
         })

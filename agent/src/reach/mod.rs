@@ -29,6 +29,7 @@
 
 mod error;
 mod goroutines;
+mod inward;
 mod mark;
 mod pages;
 mod peers;

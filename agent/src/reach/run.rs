@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use super::goroutines::{Before, Candidate, Doing, Seen, Watched};
+use super::inward::{self, Inward};
 use super::mark::Mark;
 use super::peers::Peers;
 use super::roots::Roots;
@@ -31,6 +32,8 @@ pub(super) struct Run<'a> {
     holders: Vec<u64>,
     mark: Mark,
     peers: Peers,
+    /// `go` statements of many goroutines that lead to nothing outside.
+    inward: Vec<u64>,
     roots: Roots<'a>,
     /// Sorted by timer.
     tickers: Vec<Ticking>,
@@ -78,6 +81,7 @@ impl<'a> Run<'a> {
             holders,
             mark,
             peers: Peers::default(),
+            inward: Vec::new(),
             roots,
             tickers: Vec::new(),
             sudog,
@@ -108,6 +112,7 @@ impl<'a> Run<'a> {
             let (timed, waiting) = ((due.as_slice(), self.before.all.as_slice()), (&self.watched, self.candidates.as_slice()));
             self.peers = Peers::find(&mut self.source, &self.mark, timed, waiting)?;
         }
+        self.inward(specials)?;
         self.roots.mark_data(&mut self.mark);
         self.timers(&timers);
         self.specials(specials)?;
@@ -132,6 +137,19 @@ impl<'a> Run<'a> {
             }
         }
         self.drain()
+    }
+
+    /// Asks which `go` statements of many goroutines lead to nothing outside.
+    fn inward(&mut self, specials: &[(u64, u64)]) -> Result<(), NoProof> {
+        let crowds = inward::crowds(&self.before.all);
+        if crowds.is_empty() {
+            return Ok(());
+        }
+        let closing = specials::closing(&mut self.source, specials, &self.roots.layout.special, self.minor)?;
+        let Some(closing) = closing else { return Ok(()) };
+        let (mark, seen, watched, candidates) = (&self.mark, &self.before.all, &self.watched, &self.candidates);
+        self.inward = Inward { mark, seen, watched, candidates, closing: &closing }.of(&mut self.source, crowds)?;
+        Ok(())
     }
 
     /// What the runtime calls functions with that nothing else leads to: of specials first, since from there they are queued.
@@ -302,7 +320,9 @@ impl<'a> Run<'a> {
             };
             waiters.insert(seen.goid, waiter);
         }
-        Ok(Proof { began_ns: self.source.began_ns(), ended_ns: self.source.time()?, waiters, tickers, bytes_read: self.source.bytes() })
+        let inward = self.inward.iter().copied().map(RuntimeAddress).collect();
+        let (began_ns, ended_ns, bytes_read) = (self.source.began_ns(), self.source.time()?, self.source.bytes());
+        Ok(Proof { began_ns, ended_ns, waiters, tickers, inward, bytes_read })
     }
 }
 

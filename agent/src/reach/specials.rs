@@ -81,6 +81,18 @@ pub(super) fn finalized(source: &mut Source<'_>, lists: &[(u64, u64)], layout: &
     Ok(objects)
 }
 
+/// The objects that have a finalizer or a cleanup, as what holds a descriptor does; none where there are too many to be told.
+pub(super) fn closing(source: &mut Source<'_>, lists: &[(u64, u64)], layout: &Special, minor: u16) -> Result<Option<Vec<u64>>, NoProof> {
+    let mut objects = Vec::new();
+    visit(source, lists, layout, minor, &mut |kind, object, _| {
+        if kind != Kind::Weak && objects.len() <= FINALIZED {
+            objects.push(object);
+        }
+    })?;
+    objects.sort_unstable();
+    Ok(Some(objects).filter(|objects| objects.len() <= FINALIZED))
+}
+
 /// Calls `each` with every special that is a root: its object, and the bytes of it.
 fn visit(
     source: &mut Source<'_>,

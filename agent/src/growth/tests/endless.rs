@@ -2,7 +2,7 @@
 
 use super::{
     super::{Settings, Stretches, Watch},
-    FOREVER, Life, PLACE, SELECT, SITE, Stretch, dead, dead_after, every, looping,
+    FOREVER, Life, PLACE, SELECT, SITE, SLEEP, Stretch, dead, dead_after, every, looping, request,
     simulation::{NIL, RECEIVE, chance, endless},
     stuck,
 };
@@ -69,6 +69,8 @@ fn retries(count: u32, up: f64) -> impl Iterator<Item = f64> + Clone {
 
 /// Who may only wait is told after so many seconds of growth at least.
 const WAITING: f64 = 165.0;
+/// Where they are many, and the process' own.
+const RUSH: f64 = 45.0;
 
 #[test]
 fn a_fast_leak_is_found_soon() {
@@ -98,6 +100,48 @@ fn a_fast_leak_is_found_soon() {
     }
 }
 
+/// Nothing that it holds leads outside.
+fn inward(life: Life) -> Life {
+    Life { inward: true, ..life }
+}
+
+/// Loops, and only sleeps in between.
+fn sleeping(born: f64) -> Life {
+    Life::looping(SITE, born, vec![Stretch::wait(0.7, SLEEP, PLACE, 0)], 1000)
+}
+
+#[test]
+fn what_grows_by_many_within_the_process_is_told_within_a_minute() {
+    let kinds = [
+        ("stuck", stuck as fn(f64) -> Life, Evidence::Stuck),
+        ("live", live, Evidence::Live),
+        ("sleeps", sleeping, Evidence::Live),
+        ("waits for nothing", nil, Evidence::Stuck),
+    ];
+    for (name, make, evidence) in kinds {
+        for start in [0.5, 100.0] {
+            let (from, to) = (start + RUSH - 1.0, start + 58.0);
+            let lives = || every(0.04, start, to);
+            check_found(&format!("{name}, 25/s, from {start} s on"), lives().map(make).map(inward), evidence, from, to);
+            check_innocent(&format!("{name}, and clients may have brought them"), lives().map(make), to);
+        }
+        let unruly = || (0..1600).map(|index| 0.5 + f64::from(index) * 0.04 + chance(index) * 3.0);
+        check_found(&format!("{name}, by chance"), unruly().map(make).map(inward), evidence, RUSH, 58.0);
+        check_innocent(&format!("{name}, 10/s"), every(0.1, 0.5, 85.0).map(make).map(inward), 85.0);
+    }
+}
+
+#[test]
+fn what_has_always_ended_and_does_so_no_more_is_told_within_a_minute() {
+    // A server that has had its requests for four minutes, and then calls something that hangs.
+    let load = || every(0.04, 0.5, 240.0).map(|at| request(at, 0.5));
+    check_found("hangs", load().chain(every(0.04, 240.0, 300.0).map(stuck)), Evidence::Stuck, 284.0, 300.0);
+    let short = || every(0.04, 0.5, 20.0).map(|at| request(at, 0.5));
+    check_innocent("few of them ended", short().chain(every(0.04, 240.0, 320.0).map(stuck)), 320.0);
+    let lately = || every(0.04, 150.0, 240.0).map(|at| request(at, 0.5));
+    check_innocent("not long known", lately().chain(every(0.04, 240.0, 320.0).map(stuck)), 320.0);
+}
+
 #[test]
 fn a_leak_in_bursts_is_found_when_there_were_enough_of_them() {
     // Ten at once, once a minute, as a job does it that runs by the clock.
@@ -116,6 +160,26 @@ fn clients_that_come_back_are_innocent() {
             check_innocent(&name, retries(count, up).map(live), 300.0);
             check_innocent(&name, retries(count, up).map(nil), 300.0);
         }
+    }
+}
+
+#[test]
+fn many_clients_that_come_back_are_innocent() {
+    for count in [1000, 3000] {
+        for up in [5.0, 100.0] {
+            // Each has a goroutine that leads to its stream. All were there before, and have ended.
+            let earlier = || (0..count).map(|index| Life { site: SITE, ..until(200.0)(chance(index)) });
+            let back = || retries(count, up).map(|at| 210.0 + at);
+            let name = format!("{count} clients, back after {up} s");
+            check_innocent(&name, earlier().chain(back().map(stuck)), 350.0);
+            // Of the goroutines that hand on what they are told nobody can say whether they lead outside.
+            check_innocent(&name, retries(count, up).map(live).map(inward), 200.0);
+        }
+        // gRPC's longest pause: 96 to 144 s.
+        let residual = |share: f64| if share < 0.8 { share * 120.0 } else { 144.0 - (48.0 * 240.0 * (1.0 - share)).sqrt() };
+        let back = || (0..count).map(|client| 0.5 + residual(f64::from(client) / f64::from(count)));
+        check_innocent("gRPC", back().map(stuck), 200.0);
+        check_innocent("gRPC", back().map(live), 200.0);
     }
 }
 

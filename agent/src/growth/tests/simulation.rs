@@ -56,28 +56,39 @@ pub(super) struct Life {
     pub(super) site: u64,
     /// Seconds since the watch began; may be before it.
     pub(super) born: f64,
-    /// What it does, one after the other; then it ends.
+    /// What it does, one after the other, so many times; then it ends.
     pub(super) stretches: Vec<Stretch>,
+    pub(super) turns: usize,
+    /// It leads to nothing outside of the process.
+    pub(super) inward: bool,
 }
 
 impl Life {
     pub(super) fn new(site: u64, born: f64, stretches: Vec<Stretch>) -> Self {
-        Self { site, born, stretches }
+        Self::looping(site, born, stretches, 1)
+    }
+
+    pub(super) fn looping(site: u64, born: f64, stretches: Vec<Stretch>, turns: usize) -> Self {
+        Self { site, born, stretches, turns, inward: false }
     }
 
     /// Which stretch it is in, and since when.
     fn at(&self, now: f64) -> Option<(usize, f64, &Stretch)> {
-        let mut begin = self.born;
-        for (index, stretch) in self.stretches.iter().enumerate() {
-            if now < begin {
-                return None;
-            }
+        let turn: f64 = self.stretches.iter().map(|stretch| stretch.seconds).sum();
+        let turns = ((now - self.born) / turn).floor();
+        if now < self.born || turns >= self.turns as f64 {
+            return None;
+        }
+        let mut begin = self.born + turns * turn;
+        let first = turns as usize * self.stretches.len();
+        for (index, stretch) in (first..).zip(&self.stretches) {
             if now < begin + stretch.seconds {
                 return Some((index, begin, stretch));
             }
             begin += stretch.seconds;
         }
-        None
+        // What was rounded away.
+        self.stretches.last().map(|last| (first + self.stretches.len() - 1, begin - last.seconds, last))
     }
 }
 
@@ -168,14 +179,28 @@ fn census(watch: &mut Watch, lives: &[Life], now: f64) {
     }
 }
 
-/// Others who sleep, and hold what is waited on.
-fn peers(lives: &[Life], now: f64, waiter: u64, object: u64) -> Vec<u64> {
-    let sleeps = |life: &Life| life.at(now).is_some_and(|(_, _, stretch)| stretch.reason == SLEEP && stretch.object == object);
-    (1_u64..).zip(lives).filter(|(goid, life)| *goid != waiter && object != 0 && sleeps(life)).map(|(goid, _)| goid).collect()
+/// Those who sleep, by what they hold that is waited on.
+fn sleepers(lives: &[Life], now: f64) -> HashMap<u64, Vec<u64>> {
+    let mut sleepers: HashMap<u64, Vec<u64>> = HashMap::new();
+    for (goid, life) in (1_u64..).zip(lives) {
+        if let Some((_, _, stretch)) = life.at(now).filter(|(_, _, stretch)| stretch.reason == SLEEP && stretch.object != 0) {
+            sleepers.entry(stretch.object).or_default().push(goid);
+        }
+    }
+    sleepers
+}
+
+/// `go` statements of crowds that lead to nothing outside.
+fn inward(lives: &[Life], now: f64) -> Vec<RuntimeAddress> {
+    let mut counts: HashMap<u64, u32> = HashMap::new();
+    for life in lives.iter().filter(|life| life.inward && life.at(now).is_some()) {
+        *counts.entry(life.site).or_default() += 1;
+    }
+    counts.into_iter().filter(|(_, count)| *count >= 256).map(|(site, _)| RuntimeAddress(site)).collect()
 }
 
 fn prove(watch: &mut Watch, lives: &[Life], now: f64) {
-    let mut waiters = HashMap::new();
+    let (mut waiters, sleepers) = (HashMap::new(), sleepers(lives, now));
     for (goid, life) in (1_u64..).zip(lives) {
         let Some((index, begin, stretch)) = life.at(now) else { continue };
         let own_pipe = stretch.reason == IO && stretch.object != 0;
@@ -190,10 +215,11 @@ fn prove(watch: &mut Watch, lives: &[Life], now: f64) {
             deadline_ns: next.into_iter().chain(once).min(),
             last_deadline_ns: next.max(once),
             objects: vec![RuntimeAddress(stretch.object)],
-            peers: peers(lives, now, goid, stretch.object),
+            peers: sleepers.get(&stretch.object).cloned().unwrap_or_default(),
             own_pipe,
         };
         waiters.insert(goid, waiter);
     }
-    watch.proof(&Proof { began_ns: ns(now), ended_ns: ns(now) + 1_000_000, waiters, tickers: Vec::new(), bytes_read: 0 }, 1_000_000);
+    let (inward, tickers) = (inward(lives, now), Vec::new());
+    watch.proof(&Proof { began_ns: ns(now), ended_ns: ns(now) + 1_000_000, waiters, tickers, inward, bytes_read: 0 }, 1_000_000);
 }
