@@ -9,12 +9,14 @@ mod common;
 use std::{
     fs,
     os::unix::process::ExitStatusExt as _,
+    path::Path,
     process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use common::{
     agent::Agent,
-    build::{Form, NEWEST, build},
+    build::{Form, NEWEST, build, build_directory},
     cgroup::Bounded,
     target::Target,
     wait_for, wait_until,
@@ -44,6 +46,24 @@ fn a_leaking_go_statement_is_named_and_forgotten_with_its_process() {
         assert_eq!(fs::read(folder.join("stacks.pb.gz")).unwrap()[..2], [0x1f, 0x8b], "gzip");
         target.finish();
         wait_until("findings go with their process", || agent.scrape().sum("goroscope_findings", &[]).is_none());
+    }
+}
+
+#[test]
+fn what_leaks_fast_within_the_process_is_told_within_a_minute() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/targets/leaky");
+    let executable = build_directory(&sources, NEWEST, Form::Plain).unwrap_or_else(|error| panic!("{error}"));
+    // A global list has what they wait for; they only sleep.
+    let mut targets = ["kept", "loops"].map(|kind| (kind, Target::spawn(&executable, &["20", kind])));
+    let pids: Vec<String> = targets.iter().map(|(_, target)| target.pid.to_string()).collect();
+    let agent = Agent::start(&["--per-process", "--pid", &pids[0], "--pid", &pids[1]]);
+    targets.iter_mut().for_each(|(_, target)| target.send("leak"));
+    let start = Instant::now();
+    for ((kind, target), (evidence, line)) in targets.iter().zip([("stuck", "leaky/main.go:30"), ("live", "leaky/main.go:21")]) {
+        let pid = target.pid.to_string();
+        let found = wait_for("the leak is found", || agent.scrape().select("goroscope_findings", &[("pid", &pid)]).next().cloned());
+        assert_eq!((found.labels["evidence"].as_str(), found.labels["site"].as_str()), (evidence, line), "{kind}: {found:?}");
+        assert!(start.elapsed() < Duration::from_secs(60), "{kind} after {:?}", start.elapsed());
     }
 }
 

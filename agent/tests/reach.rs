@@ -9,13 +9,13 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::{
-    build::{Form, VERSIONS, build},
+    build::{Form, NEWEST, VERSIONS, build},
     proving::{Proving, clock},
     target::Target,
-    wait_for,
+    wait_for, wait_until,
 };
 use goroscope::{
-    model::Proof,
+    model::{GoroutineState, Proof},
     reach::{Limits, NoProof},
 };
 
@@ -79,6 +79,36 @@ fn check(version: &str, form: Form) {
         second.waiters.len(),
         second.bytes_read >> 10
     );
+}
+
+/// Which `go` statements have crowds that lead to nothing outside of the process, and which do not, is told right.
+fn check_inward(version: &str, form: Form) {
+    let target = Target::spawn(&build("inward", version, form).unwrap(), &["200"]);
+    let said: BTreeMap<String, BTreeMap<String, u64>> = serde_json::from_str(&target.first).unwrap();
+    let mut proving = Proving::new(target.pid, Limits::default());
+    // A few sleepers may be awake.
+    let awake = || proving.goroutines().iter().filter(|goroutine| goroutine.state != GoroutineState::Waiting).count();
+    wait_until("they wait", || awake() < 20);
+    let proof = wait_for("a proof", || match proving.prove() {
+        Ok(proof) => Some(proof),
+        Err(NoProof::NeverPreempted { .. }) => None,
+        Err(error) => panic!("{version} {form}: {error}"),
+    });
+    let created_at: BTreeMap<u64, _> = proving.goroutines().iter().map(|goroutine| (goroutine.goid, goroutine.created_at)).collect();
+    for (class, ways) in &said {
+        for (way, id) in ways {
+            assert_eq!(proof.inward.contains(&created_at[id]), class == "inward", "{version} {form}: {way} is {class}");
+        }
+    }
+}
+
+#[test]
+fn crowds_that_lead_to_nothing_outside_are_told_from_others() {
+    for version in VERSIONS {
+        check_inward(version, Form::Plain);
+    }
+    check_inward("1.19.13", Form::PieStripped);
+    check_inward(NEWEST, Form::PieStripped);
 }
 
 #[test]

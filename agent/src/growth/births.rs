@@ -13,8 +13,10 @@ const PARTS: usize = 6;
 const FINE_PARTS: usize = 12;
 /// So many in each of the finer parts, on average, tell full from empty.
 const PER_FINE_PART: usize = 6;
-/// So many, in three quarters of a minute, are a rush.
-const RUSH: usize = 900;
+/// So many, within a minute, are a rush.
+const RUSH: usize = 400;
+/// Of so many that come evenly the average comes before this share of the time in one case of 200.
+const EARLY: f64 = 0.47;
 
 /// Beginnings, in order once [`Births::sort`] was called.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +29,19 @@ impl Births {
 
     pub(super) fn sort(&mut self) {
         self.0.sort_unstable();
+    }
+
+    /// Who was first seen at one look began evenly since the look before it, as far as is known; that was no more than `gap` earlier.
+    pub(super) fn spread(&mut self, gap: Tick) {
+        let mut before = 0;
+        for seen in self.0.chunk_by_mut(|a, b| a == b) {
+            let at = seen.first().copied().unwrap_or_default();
+            let (between, count) = (u64::from(gap.min(at - before)), u64::try_from(seen.len()).unwrap_or(u64::MAX));
+            for (ahead, time) in (0..count).rev().zip(seen.iter_mut()) {
+                *time = at - Tick::try_from(between * (2 * ahead + 1) / (2 * count)).unwrap_or_default();
+            }
+            before = at;
+        }
     }
 
     pub(super) fn all(&self) -> &[Tick] {
@@ -59,8 +74,7 @@ pub(super) fn go_on(births: &[Tick], end: Tick) -> bool {
 }
 
 /// Whether so many began, and so evenly up to `end`, that it can be no burst, nor its end: in none of the finer parts fewer than two thirds
-/// of what is usual, or more than half as many again; and they came not early on average, by more than chance would have it (of so many that
-/// come evenly in one case of 700).
+/// of what is usual, or more than half as many again; and they came not early on average, by more than chance would have it.
 pub(super) fn rush(births: &[Tick], end: Tick) -> bool {
     let counts = counts(births, end, FINE_PARTS);
     let usual = counts.iter().sum::<f64>() / float(counts.len());
@@ -68,7 +82,7 @@ pub(super) fn rush(births: &[Tick], end: Tick) -> bool {
     let (first, began) = (births.first().copied().unwrap_or(end), births.partition_point(|at| *at <= end));
     let ages = births.iter().take(began).map(|at| f64::from(at - first)).sum::<f64>();
     let mean = ages / (float(began) * f64::from(end.saturating_sub(first))).max(1.0);
-    began >= RUSH && is_even && mean >= 0.47
+    began >= RUSH && is_even && mean >= EARLY
 }
 
 /// Whether they fill the last part of that time.
@@ -169,6 +183,11 @@ mod tests {
             births.sort_unstable();
             births.retain(|at| *at <= 4500);
             assert_eq!(rush(&births, 4500), expected, "{name}, {count}");
+            // As who looks each five seconds sees them.
+            births.iter_mut().for_each(|at| *at = (*at).next_multiple_of(500));
+            let mut births = Births(births);
+            births.spread(500);
+            assert_eq!(rush(births.all(), 4500), expected, "{name}, {count}, each five seconds");
         };
         for count in [1000, 5000, 50_000] {
             check("evenly", count, &|share| share, true);
@@ -182,8 +201,17 @@ mod tests {
             let residual = |share: f64| if share < 2.0 / 3.0 { share } else { (4.0 - (12.0 * (1.0 - share)).sqrt()) / 3.0 };
             check("clients that come back", count, &residual, false);
         }
-        check("too few", 800, &|share| share, false);
+        check("too few", 350, &|share| share, false);
         check("none", 0, &|share| share, false);
+    }
+
+    #[test]
+    fn who_was_first_seen_at_one_look() {
+        let mut births = Births(vec![500, 500, 1000, 1000, 1000, 1000, 3000, 3100]);
+        births.spread(400);
+        assert_eq!(births.all(), [200, 400, 650, 750, 850, 950, 2800, 3050]);
+        births.spread(0);
+        assert_eq!(births.all().first(), Some(&200));
     }
 
     /// Whether so many that begin evenly in each third of a minute fade, without a threshold and with one of ten seconds.

@@ -232,7 +232,9 @@ impl<'a> Judgement<'a> {
             let grows = spread.spans(parts) && !births::fade(births.all(), threshold, self.now) && !self.rests(site);
             return births.oldest().filter(|_| grows).map(|oldest| Growth { oldest, start: 0 });
         };
-        let (born, judged) = (&self.sums.site(site)?.born, self.now.saturating_sub(threshold));
+        // Up to the census before that all who began are known, and old enough.
+        let judged = self.now.saturating_sub(threshold).saturating_sub(self.watch.last_gap());
+        let born = &self.sums.site(site)?.born;
         let rushes = |births: &[Tick], oldest: Tick| births::rush(births, judged) && self.is_own(site, births.len(), oldest);
         let goes_on = |start: Tick| {
             let births = births.since(start);

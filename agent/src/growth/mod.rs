@@ -352,6 +352,12 @@ impl Watch {
         tick(self.since_start(now_ns))
     }
 
+    /// The time between the last two censuses.
+    const fn last_gap(&self) -> Tick {
+        let [now, last, _] = self.ticks;
+        now.saturating_sub(last)
+    }
+
     /// What a wait or a life may have been longer than it was seen to be: two periods, and a second at least.
     fn slack(&self) -> Tick {
         let [now, ..] = self.ticks;

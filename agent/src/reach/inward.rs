@@ -16,7 +16,7 @@ use super::mark::Mark;
 use super::source::{Batch, Source};
 
 /// From so many goroutines of one `go` statement on it is asked.
-const CROWD: u32 = 256;
+const CROWD: u32 = 128;
 /// So many of them are looked at, by chance; frames hold rests of older calls, so that half of them are enough.
 const SAMPLE: usize = 8;
 /// Objects that one of them may lead to, and bytes that all may, in one proof.

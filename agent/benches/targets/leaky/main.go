@@ -1,7 +1,7 @@
 // Benchmark target: leaks goroutines at a rate, beside a busy pool that does not leak.
 //
-// Arguments: milliseconds from leak to leak; "lost" (nobody has the channel) or "kept" (a global list has it). Prints "ready PID" at
-// once, and begins to leak at the first line of its input.
+// Arguments: milliseconds from leak to leak; "lost" (nobody has the channel that they wait for), "kept" (a global list has it) or "loops"
+// (they wake up each second). Prints "ready PID" at once, and begins to leak at the first line of its input.
 package main
 
 import (
@@ -14,9 +14,17 @@ import (
 
 var kept []chan int
 
-func leak(keep bool) {
+func leak(kind string) {
 	done := make(chan int)
-	if keep {
+	switch kind {
+	case "loops":
+		go func() {
+			for {
+				time.Sleep(time.Second)
+			}
+		}()
+		return
+	case "kept":
 		kept = append(kept, done)
 	}
 	go func() { <-done }()
@@ -51,7 +59,7 @@ func main() {
 		started = true
 		go func() {
 			for range time.Tick(time.Duration(period) * time.Millisecond) {
-				leak(os.Args[2] == "kept")
+				leak(os.Args[2])
 			}
 		}()
 	}

@@ -196,7 +196,7 @@ fn inward(lives: &[Life], now: f64) -> Vec<RuntimeAddress> {
     for life in lives.iter().filter(|life| life.inward && life.at(now).is_some()) {
         *counts.entry(life.site).or_default() += 1;
     }
-    counts.into_iter().filter(|(_, count)| *count >= 256).map(|(site, _)| RuntimeAddress(site)).collect()
+    counts.into_iter().filter(|(_, count)| *count >= 128).map(|(site, _)| RuntimeAddress(site)).collect()
 }
 
 fn prove(watch: &mut Watch, lives: &[Life], now: f64) {
