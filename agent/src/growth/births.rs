@@ -176,33 +176,35 @@ mod tests {
         check("none", 0, |share| share, false);
     }
 
+    /// Whether so many that begin at these shares of 45 s rush, seen at once and each five seconds.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "shares of 45 s")]
+    fn check_rush(name: &str, count: u32, at: impl Fn(f64) -> f64, expected: bool) {
+        let mut births: Vec<Tick> = (0..count).map(|index| (at(f64::from(index) / f64::from(count)) * 4500.0) as Tick).collect();
+        births.sort_unstable();
+        births.retain(|at| *at <= 4500);
+        assert_eq!(rush(&births, 4500), expected, "{name}, {count}");
+        births.iter_mut().for_each(|at| *at = at.next_multiple_of(500));
+        let mut births = Births(births);
+        births.spread(500);
+        assert_eq!(rush(births.all(), 4500), expected, "{name}, {count}, each five seconds");
+    }
+
     #[test]
     fn what_rushes() {
-        let check = |name: &str, count: u32, at: &dyn Fn(f64) -> f64, expected: bool| {
-            let mut births: Vec<Tick> = (0..count).map(|index| (at(f64::from(index) / f64::from(count)) * 4500.0) as Tick).collect();
-            births.sort_unstable();
-            births.retain(|at| *at <= 4500);
-            assert_eq!(rush(&births, 4500), expected, "{name}, {count}");
-            // As who looks each five seconds sees them.
-            births.iter_mut().for_each(|at| *at = (*at).next_multiple_of(500));
-            let mut births = Births(births);
-            births.spread(500);
-            assert_eq!(rush(births.all(), 4500), expected, "{name}, {count}, each five seconds");
-        };
         for count in [1000, 5000, 50_000] {
-            check("evenly", count, &|share| share, true);
-            check("more and more", count, &|share| share.powf(0.9), true);
-            check("in 45 bursts", count, &|share| (share * 45.0).floor() / 45.0, true);
-            check("faster and faster", count, &|share| share.powf(0.4), false);
-            check("fewer and fewer", count, &|share| share.powf(1.3), false);
-            check("in six waves", count, &|share| (share * 6.0).floor() / 6.0, false);
-            check("until the last part", count, &|share| share * 0.9, false);
+            check_rush("evenly", count, |share| share, true);
+            check_rush("more and more", count, |share| share.powf(0.9), true);
+            check_rush("in 45 bursts", count, |share| (share * 45.0).floor() / 45.0, true);
+            check_rush("faster and faster", count, |share| share.powf(0.4), false);
+            check_rush("fewer and fewer", count, |share| share.powf(1.3), false);
+            check_rush("in six waves", count, |share| (share * 6.0).floor() / 6.0, false);
+            check_rush("until the last part", count, |share| share * 0.9, false);
             // Who tries again after 30 to 60 s.
             let residual = |share: f64| if share < 2.0 / 3.0 { share } else { (4.0 - (12.0 * (1.0 - share)).sqrt()) / 3.0 };
-            check("clients that come back", count, &residual, false);
+            check_rush("clients that come back", count, residual, false);
         }
-        check("too few", 350, &|share| share, false);
-        check("none", 0, &|share| share, false);
+        check_rush("too few", 350, |share| share, false);
+        check_rush("none", 0, |share| share, false);
     }
 
     #[test]
