@@ -51,6 +51,8 @@ impl<M: Memory> Runtime<M> {
         let free = free(&sched, layout.sched.gfree, layout).saturating_add(processors.free);
         let live = length.checked_sub(free).ok_or(RuntimeError::Implausible { what: "the number of free goroutines" })?;
         let ids = sched.u64(layout.sched.goidgen).saturating_sub(processors.unused_ids);
+        // runtime.newproc1 lists a new struct before it gives it an id: who is only just being made is none yet, as the first ones show.
+        let live = live.min(ids.max(1));
         let ngsys = u64::from(sched.u32(layout.sched.ngsys));
         let created = match (layout.sched.goroutines_created, layout.p.goroutines_created) {
             (Some(at), Some(_)) => sched.u64(at).saturating_add(processors.created),

@@ -6,15 +6,14 @@ use std::{
     time::SystemTime,
 };
 
-use goroscope_abi::{Family, Kind, ProcessKey, TextRange};
+use goroscope_abi::{Family, TextRange};
 
-use super::{clock, switcher::Site};
+use super::{clock, sites::KnownSites, switcher::Site};
 use crate::{
     budget::Schedule,
     discovery::Listed,
     model::{Executable, FamilyMode, ProbePlan, Refusal, Slot, Target},
     symbolize::Symbolizer,
-    tracer::{Hits, Maps, SiteHits},
 };
 
 /// What one family of one executable is doing.
@@ -66,12 +65,9 @@ pub(super) struct Attachment {
     pub(super) failures: Vec<Refusal>,
     /// When its last process ended, ns; none while one lives.
     pub(super) idle_since_ns: Option<u64>,
-    /// Where its processes were seen to do what is counted by site, as in its ELF file.
-    sites: BTreeSet<(Kind, u64)>,
+    /// Where its processes were seen to do what is counted by site.
+    pub(super) sites: KnownSites,
 }
-
-/// Sites that are remembered of one executable.
-const SITES: usize = 256;
 
 impl Attachment {
     pub(super) fn new(slot: Slot, executable: Arc<Executable>, plan: Arc<ProbePlan>, example: (Target, Listed)) -> Self {
@@ -90,35 +86,7 @@ impl Attachment {
             exact_since: BTreeMap::new(),
             failures: Vec::new(),
             idle_since_ns: None,
-            sites: BTreeSet::new(),
-        }
-    }
-
-    /// What a process of it has at sites that are known; none unless that is all it has. It must have ended.
-    pub(super) fn known_sites(&self, maps: &Maps, key: &ProcessKey, hits: &Hits) -> Option<Vec<SiteHits>> {
-        let mut left = hits.sited();
-        let mut found = Vec::with_capacity(self.sites.len());
-        for &(kind, address) in self.sites.iter().filter(|(kind, _)| hits.has(*kind)) {
-            if left == 0 {
-                break;
-            }
-            let pc = address.wrapping_add(hits.bias);
-            if let Some(hits) = maps.site(key, kind, pc) {
-                left = left.checked_sub(hits)?;
-                found.push(SiteHits { kind, pc, hits });
-            }
-        }
-        (left == 0).then_some(found)
-    }
-
-    /// Remembers where a process of it, that is loaded so far above its file, was seen to have hits.
-    pub(super) fn learn(&mut self, sites: &[SiteHits], bias: u64) {
-        for site in sites.iter().map(|site| (site.kind, site.pc.wrapping_sub(bias))) {
-            // Emptied, not pruned: those that are in use are learned again.
-            if self.sites.len() >= SITES && !self.sites.contains(&site) {
-                self.sites.clear();
-            }
-            self.sites.insert(site);
+            sites: KnownSites::default(),
         }
     }
 

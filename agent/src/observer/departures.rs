@@ -149,7 +149,7 @@ impl Observer {
     /// The sites of a process that has ended, where they are all known by others of its executable.
     fn known_sites(&self, key: &ProcessKey, hits: Option<&Hits>) -> Option<Vec<SiteHits>> {
         let Some(hits) = hits.filter(|hits| hits.sited() > 0) else { return Some(Vec::new()) };
-        self.attachments.get(&hits.slot?)?.known_sites(&self.maps, key, hits)
+        self.attachments.get(&hits.slot?)?.sites.find(hits, |kind, pc| self.maps.site(key, kind, pc))
     }
 
     /// Reads those for the last time whose sites nobody knows.
@@ -161,7 +161,7 @@ impl Observer {
             let sites = sites.remove(&key).unwrap_or_default();
             let known = hits.as_ref().and_then(|hits| Some((self.attachments.get_mut(&hits.slot?)?, hits.bias)));
             if let Some((attachment, bias)) = known {
-                attachment.learn(&sites, bias);
+                attachment.sites.learn(&sites, bias);
             }
             self.bury_one(key, hits, sites, now);
         }

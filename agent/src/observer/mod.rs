@@ -23,6 +23,7 @@ mod readings;
 mod records;
 mod report;
 mod scope;
+mod sites;
 mod switcher;
 mod watched;
 mod windows;
