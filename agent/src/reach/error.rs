@@ -11,13 +11,15 @@ pub struct Limits {
     pub memory: u64,
     /// Goroutines of the target, dead ones included.
     pub goroutines: u64,
+    /// From so many goroutines of one `go` statement on it is asked whether they lead to what is outside of the process.
+    pub crowd: u32,
     /// From the first byte read to the last mark, ns.
     pub time_ns: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { heap: 4 << 30, memory: 48 << 20, goroutines: 1_000_000, time_ns: 20_000_000_000 }
+        Self { heap: 4 << 30, memory: 48 << 20, goroutines: 1_000_000, crowd: 128, time_ns: 20_000_000_000 }
     }
 }
 

@@ -15,8 +15,6 @@ use super::goroutines::{Candidate, Doing, Seen, Watched};
 use super::mark::Mark;
 use super::source::{Batch, Source};
 
-/// From so many goroutines of one `go` statement on it is asked.
-const CROWD: u32 = 128;
 /// So many of them are looked at, by chance; frames hold rests of older calls, so that half of them are enough.
 const SAMPLE: usize = 8;
 /// Objects that one of them may lead to, and bytes that all may, in one proof.
@@ -25,11 +23,11 @@ const BYTES: u64 = 8 << 20;
 /// Bytes that are read together.
 const TOGETHER: u64 = 64 << 10;
 
-/// A sample of the goroutines of each `go` statement that has many, by its return address: indexes in `seen`.
-pub(super) fn crowds(seen: &[Seen]) -> Vec<(u64, Vec<usize>)> {
+/// A sample of the goroutines of each `go` statement that has so many, by its return address: indexes in `seen`.
+pub(super) fn crowds(seen: &[Seen], many: u32) -> Vec<(u64, Vec<usize>)> {
     let mut counts: HashMap<u64, u32> = HashMap::new();
     seen.iter().for_each(|seen| *counts.entry(seen.created_at).or_default() += 1);
-    counts.retain(|created_at, count| *created_at != 0 && *count >= CROWD);
+    counts.retain(|created_at, count| *created_at != 0 && *count >= many);
     let mut samples: HashMap<u64, Vec<usize>> = counts.into_keys().map(|created_at| (created_at, Vec::new())).collect();
     if samples.is_empty() {
         return Vec::new();

@@ -141,7 +141,7 @@ impl<'a> Run<'a> {
 
     /// Asks which `go` statements of many goroutines lead to nothing outside.
     fn inward(&mut self, specials: &[(u64, u64)]) -> Result<(), NoProof> {
-        let crowds = inward::crowds(&self.before.all);
+        let crowds = inward::crowds(&self.before.all, self.limits.crowd);
         if crowds.is_empty() {
             return Ok(());
         }

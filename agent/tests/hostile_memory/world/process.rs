@@ -117,6 +117,7 @@ impl World {
             let reason = (0..64).find(|reason| WaitReason::of(self.minor, *reason).is_some_and(|reason| reason.kind() == kind));
             let status = if number == GOROUTINES - 1 { 2 } else { 4 };
             self.cell(at + u64::from(g.goid), number + 1);
+            self.cell(at + u64::from(g.gopc), DATA + 0x100 + number % 3);
             self.byte(at + u64::from(g.atomicstatus), status);
             self.byte(at + u64::from(g.waitreason), reason.unwrap_or(0));
             self.cell(at + u64::from(g.m), if status == 2 { THREADS } else { 0 });

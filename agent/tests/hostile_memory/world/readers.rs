@@ -60,7 +60,7 @@ pub fn stacks(data: &[u8]) {
 
 /// Proofs end in their time, and speak of goroutines that were seen.
 pub fn proof(data: &[u8]) {
-    let limits = Limits { heap: 64 << 20, memory: 4 << 20, goroutines: 1000, time_ns: TIME };
+    let limits = Limits { heap: 64 << 20, memory: 4 << 20, goroutines: 1000, crowd: 2, time_ns: TIME };
     let world = World::new(data, TIME);
     let runtime = runtime(&world);
     let mut prover = Prover::new(world.facts, world.minor, 0, limits);
