@@ -1,25 +1,27 @@
 //! Whose goroutines have nothing to do with what is outside of the process, as far as what they hold tells.
 //!
-//! Input: goroutines, what they wait on, objects with a finalizer or a cleanup. Output: `go` statements. Must not know what follows from
-//! it.
+//! Input: goroutines, objects with a finalizer or a cleanup. Output: `go` statements. Must not know what follows from it.
 //!
-//! Who serves a client holds its connection, or a stream of one, or waits along with somebody who does: clients can have brought it, and
-//! can end it. What holds a connection, or a file, closes it by a finalizer or a cleanup. So a goroutine whose stack leads to no such
-//! object, nor do the stacks of those who wait on what it leads to, in any number of steps, was brought by nobody outside. What is too
-//! much to be followed is believed to lead there.
+//! Who serves a client holds its connection, or a stream of one, or shares something with somebody who does: clients can have brought it,
+//! and can end it. What holds a connection, or a file, closes it by a finalizer or a cleanup. So a goroutine whose stack leads to no such
+//! object in any number of steps, nor do the stacks of those that hold something that it leads to, was brought by nobody outside. What is
+//! too much to be followed is believed to lead there.
 
 use std::collections::{HashMap, HashSet};
 
 use super::NoProof;
-use super::goroutines::{Candidate, Doing, Seen, Watched};
+use super::goroutines::{Doing, Seen};
 use super::mark::Mark;
 use super::source::{Batch, Source};
 
-/// So many of them are looked at, by chance; frames hold rests of older calls, so that half of them are enough.
+/// So many goroutines of one `go` statement are looked at, by chance; frames hold rests of older calls, so that half of them are enough.
 const SAMPLE: usize = 8;
 /// Objects that one of them may lead to, and bytes that all may, in one proof.
 const OBJECTS: usize = 32 << 10;
 const BYTES: u64 = 8 << 20;
+/// Bytes of all stacks, and pointers on them.
+const STACKS: u64 = 16 << 20;
+const HELD: usize = 1 << 19;
 /// Bytes that are read together.
 const TOGETHER: u64 = 64 << 10;
 
@@ -47,18 +49,55 @@ pub(super) fn crowds(seen: &[Seen], many: u32) -> Vec<(u64, Vec<usize>)> {
     samples
 }
 
-/// What is known of one proof.
+/// What goroutines hold, and what closes what is outside.
 pub(super) struct Inward<'a> {
-    pub(super) mark: &'a Mark,
-    pub(super) seen: &'a [Seen],
-    pub(super) watched: &'a Watched,
-    pub(super) candidates: &'a [Candidate],
+    mark: &'a Mark,
+    seen: &'a [Seen],
     /// First bytes of objects with a finalizer or a cleanup, sorted.
-    pub(super) closing: &'a [u64],
+    closing: &'a [u64],
+    /// First bytes of objects that are on stacks, each with the index of the goroutine; sorted.
+    held: Vec<(u64, u32)>,
 }
 
-impl Inward<'_> {
-    /// Those of the `crowds` that nothing outside is led to by. To be asked before anything is marked.
+impl<'a> Inward<'a> {
+    /// Reads all stacks; none where that is too much. To be asked before anything is marked.
+    pub(super) fn read(source: &mut Source<'_>, mark: &'a Mark, seen: &'a [Seen], closing: &'a [u64]) -> Result<Option<Self>, NoProof> {
+        let mut held = Vec::new();
+        let mut left = STACKS;
+        let mut stacks = (0_u32..).zip(seen).map(|(index, seen)| (index, seen.stack())).peekable();
+        let mut batch = Batch::default();
+        while stacks.peek().is_some() {
+            batch.clear();
+            let (mut bytes, mut pieces) = (0, Vec::new());
+            while bytes < TOGETHER
+                && let Some((index, (low, high))) = stacks.next()
+            {
+                bytes += high.saturating_sub(low);
+                if bytes > left {
+                    return Ok(None);
+                }
+                batch.push_present(source, low, high)?;
+                pieces.push((batch.pieces(), index));
+            }
+            left -= bytes;
+            batch.fill(source)?;
+            let mut pieces = pieces.into_iter().peekable();
+            for (piece, (_, bytes, _)) in batch.iter().enumerate() {
+                while pieces.next_if(|(end, _)| *end <= piece).is_some() {}
+                let Some(index) = pieces.peek().map(|(_, index)| *index) else { break };
+                let objects = words(bytes).filter(|word| !mark.is_closed(*word)).filter_map(|word| mark.object(word));
+                held.extend(objects.map(|(from, ..)| (from, index)));
+            }
+            if held.len() > HELD {
+                return Ok(None);
+            }
+        }
+        held.sort_unstable();
+        held.dedup();
+        Ok(Some(Self { mark, seen, closing, held }))
+    }
+
+    /// Those of the `crowds` of whom nothing outside is led to.
     pub(super) fn of(&self, source: &mut Source<'_>, crowds: Vec<(u64, Vec<usize>)>) -> Result<Vec<u64>, NoProof> {
         let (mut inward, mut left) = (Vec::new(), BYTES);
         for (created_at, sample) in crowds {
@@ -92,9 +131,10 @@ impl Inward<'_> {
             }
             *left -= bytes;
             batch.fill(source)?;
-            for word in batch.iter().flat_map(|(_, bytes, _)| bytes.as_chunks().0).map(|word| u64::from_le_bytes(*word)) {
-                let Some((from, to, watched, open)) = self.mark.object(word) else { continue };
-                if !known.insert(from) {
+            for word in batch.iter().flat_map(|(_, bytes, _)| words(bytes)) {
+                let Some((from, to, _, open)) = self.mark.object(word) else { continue };
+                // Others are the runtime's own: it leads everywhere.
+                if self.mark.is_closed(word) || !known.insert(from) {
                     continue;
                 }
                 if known.len() > OBJECTS || self.closing.binary_search(&from).is_ok() {
@@ -103,16 +143,27 @@ impl Inward<'_> {
                 if open {
                     ranges.push((from, to));
                 }
-                let waiters = watched.then(|| self.watched.by(from)).into_iter().flatten();
-                waiters.filter_map(|number| self.candidates.get(number)).for_each(|waiter| self.push(waiter.seen, &mut ranges, &mut known));
+                self.holders(from).for_each(|holder| self.push(holder, &mut ranges, &mut known));
             }
         }
         Ok(true)
     }
 
+    /// The goroutines that have the object on their stacks.
+    fn holders(&self, object: u64) -> impl Iterator<Item = usize> {
+        let first = self.held.partition_point(|(held, _)| *held < object);
+        let of_object = self.held.iter().skip(first).take_while(move |(held, _)| *held == object);
+        of_object.filter_map(|(_, index)| usize::try_from(*index).ok())
+    }
+
     /// The stack of a goroutine is to be read.
     fn push(&self, index: usize, ranges: &mut Vec<(u64, u64)>, known: &mut HashSet<u64>) {
         let Some(seen) = self.seen.get(index).filter(|seen| known.insert(seen.g)) else { return };
-        ranges.push(seen.stack());
+        let (low, high) = seen.stack();
+        ranges.push((low, high.max(low)));
     }
+}
+
+fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word))
 }

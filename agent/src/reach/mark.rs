@@ -199,6 +199,13 @@ impl Mark {
         Some((from, to, span.has(flag::WATCHED), open))
     }
 
+    /// Whether the object that `word` points into is closed. To be asked before anything is read.
+    pub(super) fn is_closed(&self, word: u64) -> bool {
+        let place_of = |span: &Span| Some(place(span, span.object(word)?));
+        let found = self.pages.find(word).and_then(|index| self.spans.get(index)).and_then(place_of);
+        found.is_some_and(|(at, bit)| self.read.get(at).is_some_and(|read| read & bit != 0))
+    }
+
     /// Whether the object that `word` points into is reached; what is no object is.
     pub(super) fn is_reached(&self, word: u64) -> bool {
         let found = self.pages.find(word).and_then(|index| self.spans.get(index));

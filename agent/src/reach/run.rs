@@ -147,8 +147,9 @@ impl<'a> Run<'a> {
         }
         let closing = specials::closing(&mut self.source, specials, &self.roots.layout.special, self.minor)?;
         let Some(closing) = closing else { return Ok(()) };
-        let (mark, seen, watched, candidates) = (&self.mark, &self.before.all, &self.watched, &self.candidates);
-        self.inward = Inward { mark, seen, watched, candidates, closing: &closing }.of(&mut self.source, crowds)?;
+        if let Some(inward) = Inward::read(&mut self.source, &self.mark, &self.before.all, &closing)? {
+            self.inward = inward.of(&mut self.source, crowds)?;
+        }
         Ok(())
     }
 

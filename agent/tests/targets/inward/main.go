@@ -122,14 +122,19 @@ func streams(c *connection) {
 		s := &stream{c, make(chan int)}
 		c.streams[i] = s
 		out := make(chan int)
-		// Knows the stream by nothing but the channel on which somebody waits who knows it.
+		// Knows the stream by nothing but the channel that somebody has who knows it.
 		go func(i int, in, out chan int) {
 			start(i)
 			handOn(in, out)
 		}(i, s.events, out)
 		go func() {
-			for range out {
-				_, _ = s.connection.conn.Write([]byte{1})
+			for {
+				select {
+				case <-out:
+				case <-time.After(time.Duration(1+i%9) * time.Millisecond):
+				}
+				time.Sleep(5 * time.Millisecond)
+				_ = s.connection.conn.SetDeadline(time.Time{})
 			}
 		}()
 	}
@@ -209,14 +214,15 @@ func main() {
 	each, err = strconv.Atoi(os.Args[1])
 	check(err)
 	c := connect()
-	channels()
-	hubs()
-	sleepers()
-	locked()
-	streams(c)
-	contexts(c)
-	beats(c)
-	files()
+	// On stacks of their own, so that nothing stays behind on that of main, which leads outside.
+	for _, ways := range []func(){channels, hubs, sleepers, locked, func() { streams(c) }, func() { contexts(c) }, func() { beats(c) }, files} {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			ways()
+		}()
+		<-done
+	}
 	text, err := json.Marshal(said)
 	check(err)
 	fmt.Println("ready", os.Getpid(), string(text))
