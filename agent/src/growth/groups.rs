@@ -20,8 +20,7 @@ pub(super) struct Site {
     pub(super) longest_life: Tick,
     /// Goroutines that began while watched.
     pub(super) births: u64,
-    /// When the first of them began, and the last.
-    pub(super) first_birth: Tick,
+    /// When the last of them began.
     pub(super) last_birth: Tick,
     /// The longest time between two of them.
     pub(super) longest_pause: Tick,
@@ -75,16 +74,7 @@ impl Groups {
             self.left_out += 1;
             return None;
         };
-        self.sites.push(Site {
-            created_at,
-            longest_life: 0,
-            births: 0,
-            first_birth: 0,
-            last_birth: 0,
-            longest_pause: 0,
-            deaths: 0,
-            inward: 0,
-        });
+        self.sites.push(Site { created_at, longest_life: 0, births: 0, last_birth: 0, longest_pause: 0, deaths: 0, inward: 0 });
         self.site_numbers.insert(created_at, number);
         Some(number)
     }
@@ -175,19 +165,16 @@ impl Groups {
         if let Some(site) = self.sites.get_mut(usize::from(site)) {
             if site.births > 0 {
                 site.longest_pause = site.longest_pause.max(now.saturating_sub(site.last_birth));
-            } else {
-                site.first_birth = now;
             }
             site.births += 1;
             site.last_birth = now;
         }
     }
 
-    /// One more proof: at these `go` statements nothing leads outside.
-    pub(super) fn inward(&mut self, created_at: &[RuntimeAddress]) {
-        for site in &mut self.sites {
-            let is_inward = created_at.contains(&site.created_at);
-            site.inward = if is_inward { site.inward.saturating_add(1) } else { 0 };
+    /// One more proof: which `go` statements lead to nothing outside.
+    pub(super) fn inward(&mut self, is_inward: impl Fn(u16, RuntimeAddress) -> bool) {
+        for (number, site) in (0..).zip(&mut self.sites) {
+            site.inward = if is_inward(number, site.created_at) { site.inward.saturating_add(1) } else { 0 };
         }
     }
 

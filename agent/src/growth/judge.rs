@@ -39,6 +39,10 @@ const PARTS: usize = 6;
 const MEMBERS: u32 = 3;
 const STUCK_PARTS: usize = 3;
 const LIVE_PARTS: usize = 4;
+/// Proofs in a row that must say that nothing outside is led to.
+const PROOFS: u16 = 2;
+/// Looks that must have found what rushes.
+const RUSH_LOOKS: Tick = 6;
 
 /// How something is spread over the time that is judged.
 #[derive(Clone, Copy, Debug, Default)]
@@ -232,29 +236,38 @@ impl<'a> Judgement<'a> {
             let grows = spread.spans(parts) && !births::fade(births.all(), threshold, self.now) && !self.rests(site);
             return births.oldest().filter(|_| grows).map(|oldest| Growth { oldest, start: 0 });
         };
-        // Up to the census before that all who began are known, and old enough.
-        let judged = self.now.saturating_sub(threshold).saturating_sub(self.watch.last_gap());
-        let born = &self.sums.site(site)?.born;
-        let rushes = |births: &[Tick], oldest: Tick| births::rush(births, judged) && self.is_own(site, births.len(), oldest);
+        let (born, judged) = (&self.sums.site(site)?.born, self.now.saturating_sub(threshold));
         let goes_on = |start: Tick| {
             let births = births.since(start);
             let oldest = births.first().copied()?;
             let length = self.now.saturating_sub(oldest);
-            let enough = length >= tick(stretches.waiting_ns) || (length >= tick(stretches.rush_ns) && rushes(births, oldest));
-            let long = enough && judged.saturating_sub(oldest) >= length / 2;
+            let long = length >= tick(stretches.waiting_ns) && judged.saturating_sub(oldest) >= length / 2;
             // Since then they all may have begun to end: whether they go on to begin shows in those who are younger.
-            let younger = || births::keep_pace(born.since(oldest), self.now) && births::last(born.since(oldest), self.now);
-            (long && births::go_on(births, judged) && younger()).then_some(Growth { oldest, start: oldest })
+            let still = |born: &[Tick]| births::keep_pace(born, self.now) && births::last(born, self.now);
+            let goes_on = || long && births::go_on(births, judged) && still(born.since(oldest));
+            let rushes = || {
+                let gap = self.watch.last_gap();
+                // Up to the look at which the last of them was seen, or to that before, all who began are known, and old enough.
+                let known = births.last().copied().unwrap_or(oldest).max(judged.saturating_sub(gap));
+                let seen = length >= tick(stretches.rush_ns) && known.saturating_sub(oldest) >= gap.saturating_mul(RUSH_LOOKS);
+                // When the first look found some, they had begun for an unknown part of the time before it.
+                let later = births.get(births.partition_point(|at| *at == oldest)..).unwrap_or_default();
+                let even = || births::rush(&births::spread(later, gap), known) && still(&births::spread(born.since(oldest), gap));
+                seen && self.is_own(site, births) && even()
+            };
+            (goes_on() || rushes()).then_some(Growth { oldest, start: oldest })
         };
         [stretches.waiting_ns, stretches.rush_ns].into_iter().flat_map(|shortest| starts(self.now, Some(shortest))).find_map(goes_on)
     }
 
-    /// Whether so many who began at this `go` statement from `start` on are the process' own, and no clients that have come, or come back:
-    /// they lead to nothing outside of it; or the statement has long been known for such as end, in numbers that would be no fewer.
-    fn is_own(&self, site: u16, count: usize, start: Tick) -> bool {
-        let Some((site, stretches)) = self.watch.groups.get_site(site).zip(self.watch.settings.stretches) else { return false };
-        let long_known = site.births > 0 && start.saturating_sub(site.first_birth) >= tick(stretches.waiting_ns);
-        site.inward >= 2 || (long_known && site.deaths >= u64::try_from(count).unwrap_or(u64::MAX))
+    /// Whether those who began at this `go` statement at these times are the process' own, and no clients that have come, or come back: two
+    /// proofs that saw a third of them, at least, say that they lead to nothing outside; and nobody has come along with them who does.
+    fn is_own(&self, site: u16, births: &[Tick]) -> bool {
+        let (Some(first), Some(third)) = (births.first(), births.get(births.len() / 3)) else { return false };
+        let is_inward = |site: u16| self.watch.groups.get_site(site).is_some_and(|site| site.inward >= PROOFS);
+        let are_seen = self.watch.proofs.iter().rev().nth(usize::from(PROOFS) - 1).is_some_and(|proof| proof > third);
+        let along = |sums: &SiteSums| (births.len() / 2..=births.len() * 2).contains(&sums.born.since(*first).len());
+        is_inward(site) && are_seen && (0..).zip(&self.sums.sites).all(|(other, sums)| is_inward(other) || !along(sums))
     }
 
     /// Nobody has begun at this `go` statement for longer than it ever paused.

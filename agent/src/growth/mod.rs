@@ -160,7 +160,8 @@ impl Watch {
             Entry::Occupied(entry) => {
                 let member = entry.into_mut();
                 member.census = census;
-                self.looping += u64::from(member.runs > 1 && !member.at_start());
+                let is_outside = reason == SYSCALL || self.reasons.kind(reason) == Some(WaitKind::Io);
+                self.looping += u64::from(member.runs > 1 && !member.at_start() && !is_outside);
                 if member.seq == goroutine.seq && member.reason == reason {
                     if reason == SYSCALL {
                         let wants = self.calls.wants(goroutine.goid, now) && self.stacks_asked < self.settings.stacks;

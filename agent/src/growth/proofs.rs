@@ -1,7 +1,7 @@
 //! What a proof tells a [`Watch`], and when the next is due. Input noun: [`Proof`]. Output: what its members are known to be. Must not
 //! judge.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     LOOPING, Watch,
@@ -41,7 +41,7 @@ impl Watch {
                 member.set_waits_for_peers(waits);
             }
         }
-        self.groups.inward(&proof.inward);
+        self.inward(proof);
         self.looping_at_proof = self.looping;
         self.tickers.proof(number, began, &proof.tickers);
         self.ends.proof(&self.members, proof);
@@ -51,6 +51,21 @@ impl Watch {
     /// No proof was to be had at this time, and it cost so much: the next is due as if there had been one.
     pub fn no_proof(&mut self, now_ns: u64, cost_ns: u64) {
         self.last_proof = Some((self.since_start(now_ns), cost_ns));
+        self.looping_at_proof = self.looping;
+    }
+
+    /// Who leads to nothing outside; not where most wait for what somebody leads to whom the clock wakes: he may end it.
+    fn inward(&mut self, proof: &Proof) {
+        let inward: HashSet<RuntimeAddress> = proof.inward.iter().copied().collect();
+        let mut waiters: HashMap<u16, (u32, u32)> = HashMap::new();
+        if !inward.is_empty() {
+            for (member, waiter) in proof.waiters.iter().filter_map(|(goid, waiter)| Some((self.members.get(goid)?, waiter))) {
+                let (all, timed) = waiters.entry(member.site).or_default();
+                (*all, *timed) = (*all + 1, *timed + u32::from(!waiter.peers.is_empty()));
+            }
+        }
+        let is_timed = |site: u16| waiters.get(&site).is_some_and(|(all, timed)| timed * 2 >= *all);
+        self.groups.inward(|site, created_at| inward.contains(&created_at) && !is_timed(site));
     }
 
     /// When the next proof is due. `None`: nobody waits who could be stuck and began while watched, and neither those who loop nor the timers became more.

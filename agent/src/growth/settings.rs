@@ -28,7 +28,7 @@ impl Default for Stretches {
     /// What was lost and grows fast is told within a minute. What waits may do so for good reason: as long as the last of the clients that
     /// had to wait for their server may still come back (gRPC: after pauses of up to 144 s), their number is a burst.
     fn default() -> Self {
-        Self { lost_ns: 55_000_000_000, rush_ns: 40_000_000_000, waiting_ns: 165_000_000_000 }
+        Self { lost_ns: 55_000_000_000, rush_ns: 45_000_000_000, waiting_ns: 165_000_000_000 }
     }
 }
 

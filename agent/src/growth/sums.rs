@@ -80,19 +80,16 @@ impl<'a> Sums<'a> {
                 sums.add(*goid, member, *threshold);
             }
         }
-        sums.sort();
-        sums
-    }
-
-    fn sort(&mut self) {
-        self.groups.iter_mut().for_each(|group| group.dead.born.sort());
-        let of_sites = self.sites.iter_mut().flat_map(|site| [&mut site.born, &mut site.old, &mut site.live]);
-        // In a watch that ends it matters when they blocked, and looks are close.
-        let gap = self.watch.settings.stretches.map_or(0, |_| self.watch.last_gap());
-        for births in self.groups.iter_mut().map(|group| &mut group.stuck).chain(of_sites) {
-            births.sort();
-            births.spread(gap);
+        for group in &mut sums.groups {
+            group.stuck.sort();
+            group.dead.born.sort();
         }
+        for site in &mut sums.sites {
+            site.born.sort();
+            site.old.sort();
+            site.live.sort();
+        }
+        sums
     }
 
     pub(super) fn group(&self, number: u32) -> Option<&GroupSums> {

@@ -7,46 +7,59 @@
 //! object in any number of steps, nor do the stacks of those that hold something that it leads to, was brought by nobody outside. What is
 //! too much to be followed is believed to lead there.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::NoProof;
 use super::goroutines::{Doing, Seen};
 use super::mark::Mark;
 use super::source::{Batch, Source};
 
-/// So many goroutines of one `go` statement are looked at, by chance; frames hold rests of older calls, so that half of them are enough.
+/// So many goroutines of one `go` statement are looked at; three quarters must lead to nothing outside: frames hold rests of older calls.
 const SAMPLE: usize = 8;
-/// Objects that one of them may lead to, and bytes that all may, in one proof.
+/// Objects that one of them may lead to, and bytes that all may, in one proof; goroutines of other statements that may hold one object.
 const OBJECTS: usize = 32 << 10;
 const BYTES: u64 = 8 << 20;
+const HOLDERS: usize = 1024;
 /// Bytes of all stacks, and pointers on them.
 const STACKS: u64 = 16 << 20;
 const HELD: usize = 1 << 19;
 /// Bytes that are read together.
 const TOGETHER: u64 = 64 << 10;
+/// Bytes of an `os.file` up to the end of its name, at least, and how long "/dev/stdin", "/dev/stdout" and "/dev/stderr" are.
+const FILE: usize = 80;
+const NAMES: std::ops::RangeInclusive<u64> = 10..=11;
 
-/// A sample of the goroutines of each `go` statement that has so many, by its return address: indexes in `seen`.
-pub(super) fn crowds(seen: &[Seen], many: u32) -> Vec<(u64, Vec<usize>)> {
+/// A sample of those who last began at each `go` statement that has so `many`, by its return address: indexes in `seen`. `salt`: others in
+/// each proof.
+pub(super) fn crowds(seen: &[Seen], many: u32, salt: u64) -> Vec<(u64, Vec<usize>)> {
     let mut counts: HashMap<u64, u32> = HashMap::new();
     seen.iter().for_each(|seen| *counts.entry(seen.created_at).or_default() += 1);
     counts.retain(|created_at, count| *created_at != 0 && *count >= many);
-    let mut samples: HashMap<u64, Vec<usize>> = counts.into_keys().map(|created_at| (created_at, Vec::new())).collect();
-    if samples.is_empty() {
-        return Vec::new();
-    }
-    // Multiplying mixes: the same few at each proof, of all ages.
-    let order = |index: &usize| seen.get(*index).map_or(u64::MAX, |seen| seen.goid.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut crowds: HashMap<u64, Vec<(u64, usize)>> = counts.into_keys().map(|created_at| (created_at, Vec::new())).collect();
+    let many = usize::try_from(many).unwrap_or(usize::MAX).max(SAMPLE);
     for (index, parked) in seen.iter().enumerate().filter(|(_, seen)| matches!(seen.doing, Doing::Asks(_) | Doing::Waits)) {
-        let Some(sample) = samples.get_mut(&parked.created_at) else { continue };
-        sample.push(index);
-        if sample.len() > SAMPLE {
-            sample.sort_unstable_by_key(order);
-            sample.truncate(SAMPLE);
+        let Some(youngest) = crowds.get_mut(&parked.created_at) else { continue };
+        youngest.push((parked.goid, index));
+        if youngest.len() >= many.saturating_mul(2) {
+            keep_youngest(youngest, many);
         }
     }
-    let mut samples: Vec<_> = samples.into_iter().collect();
+    let mut samples: Vec<_> = crowds.into_iter().collect();
     samples.sort_unstable();
-    samples
+    // Multiplying mixes.
+    let chance = |goid: u64| (goid ^ salt).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let sample = |mut youngest: Vec<(u64, usize)>| {
+        keep_youngest(&mut youngest, many);
+        youngest.sort_unstable_by_key(|(goid, _)| chance(*goid));
+        youngest.into_iter().take(SAMPLE).map(|(_, index)| index).collect()
+    };
+    samples.into_iter().map(|(created_at, youngest)| (created_at, sample(youngest))).collect()
+}
+
+/// Ids are given in order, or nearly so.
+fn keep_youngest(goids: &mut Vec<(u64, usize)>, many: usize) {
+    goids.sort_unstable_by_key(|(goid, _)| std::cmp::Reverse(*goid));
+    goids.truncate(many);
 }
 
 /// What goroutines hold, and what closes what is outside.
@@ -54,17 +67,20 @@ pub(super) struct Inward<'a> {
     mark: &'a Mark,
     seen: &'a [Seen],
     /// First bytes of objects with a finalizer or a cleanup, sorted.
-    closing: &'a [u64],
+    closing: Vec<u64>,
     /// First bytes of objects that are on stacks, each with the index of the goroutine; sorted.
     held: Vec<(u64, u32)>,
 }
 
 impl<'a> Inward<'a> {
     /// Reads all stacks; none where that is too much. To be asked before anything is marked.
-    pub(super) fn read(source: &mut Source<'_>, mark: &'a Mark, seen: &'a [Seen], closing: &'a [u64]) -> Result<Option<Self>, NoProof> {
+    pub(super) fn read(source: &mut Source<'_>, mark: &'a Mark, seen: &'a [Seen], closing: &[u64]) -> Result<Option<Self>, NoProof> {
+        // A cleanup may be that of a part.
+        let mut closing: Vec<u64> = closing.iter().filter_map(|object| Some(mark.object(*object)?.0)).collect();
+        closing.sort_unstable();
         let mut held = Vec::new();
         let mut left = STACKS;
-        let mut stacks = (0_u32..).zip(seen).map(|(index, seen)| (index, seen.stack())).peekable();
+        let mut stacks = (0_u32..).zip(seen).map(|(index, seen)| (index, stack(seen))).peekable();
         let mut batch = Batch::default();
         while stacks.peek().is_some() {
             batch.clear();
@@ -72,7 +88,7 @@ impl<'a> Inward<'a> {
             while bytes < TOGETHER
                 && let Some((index, (low, high))) = stacks.next()
             {
-                bytes += high.saturating_sub(low);
+                bytes += high - low;
                 if bytes > left {
                     return Ok(None);
                 }
@@ -98,15 +114,22 @@ impl<'a> Inward<'a> {
     }
 
     /// Those of the `crowds` of whom nothing outside is led to.
-    pub(super) fn of(&self, source: &mut Source<'_>, crowds: Vec<(u64, Vec<usize>)>) -> Result<Vec<u64>, NoProof> {
+    pub(super) fn of(&self, source: &mut Source<'_>, crowds: &[(u64, Vec<usize>)]) -> Result<Vec<u64>, NoProof> {
         let (mut inward, mut left) = (Vec::new(), BYTES);
-        for (created_at, sample) in crowds {
-            let mut alone = 0;
-            for index in &sample {
-                alone += usize::from(self.is_inward(source, *index, &mut left)?);
+        for (crowd, (created_at, sample)) in crowds.iter().enumerate() {
+            let mut share = left / u64::try_from(crowds.len() - crowd).unwrap_or(u64::MAX);
+            left -= share;
+            let (mut within, mut without) = (0, 0);
+            for index in sample {
+                let is_inward = self.is_inward(source, *index, &mut share)?;
+                (within, without) = (within + usize::from(is_inward), without + usize::from(!is_inward));
+                if without * 4 > sample.len() {
+                    break;
+                }
             }
-            if alone > 0 && alone * 2 >= sample.len() {
-                inward.push(created_at);
+            left += share;
+            if within > 0 && within * 4 >= sample.len() * 3 {
+                inward.push(*created_at);
             }
         }
         Ok(inward)
@@ -114,17 +137,18 @@ impl<'a> Inward<'a> {
 
     /// Whether all that the goroutine leads to is within the process; `left`: how much more may be read.
     fn is_inward(&self, source: &mut Source<'_>, index: usize, left: &mut u64) -> Result<bool, NoProof> {
-        let (mut ranges, mut known, mut batch) = (Vec::new(), HashSet::new(), Batch::default());
-        self.push(index, &mut ranges, &mut known);
-        while !ranges.is_empty() {
+        let Some(created_at) = self.seen.get(index).map(|seen| seen.created_at) else { return Ok(false) };
+        let mut batch = Batch::default();
+        let mut walk = Walk::default();
+        self.push(index, &mut walk);
+        while !walk.ranges.is_empty() {
             batch.clear();
             let mut bytes = 0;
             while bytes < TOGETHER
-                && let Some((from, to)) = ranges.pop()
+                && let Some((from, to)) = walk.ranges.pop_front()
             {
                 bytes += to - from;
                 if bytes > *left {
-                    *left = 0;
                     return Ok(false);
                 }
                 batch.push_present(source, from, to)?;
@@ -133,17 +157,30 @@ impl<'a> Inward<'a> {
             batch.fill(source)?;
             for word in batch.iter().flat_map(|(_, bytes, _)| words(bytes)) {
                 let Some((from, to, _, open)) = self.mark.object(word) else { continue };
-                // Others are the runtime's own: it leads everywhere.
-                if self.mark.is_closed(word) || !known.insert(from) {
+                // What is closed is the runtime's own: it leads everywhere.
+                if self.mark.is_closed(word) || !walk.objects.insert(from) {
                     continue;
                 }
-                if known.len() > OBJECTS || self.closing.binary_search(&from).is_ok() {
+                if self.closing.binary_search(&from).is_ok() {
+                    if is_standard(source, from, to)? {
+                        continue;
+                    }
                     return Ok(false);
                 }
                 if open {
-                    ranges.push((from, to));
+                    walk.ranges.push_back((from, to));
                 }
-                self.holders(from).for_each(|holder| self.push(holder, &mut ranges, &mut known));
+                // Others of the same statement are asked for themselves.
+                let is_other = |holder: &usize| self.seen.get(*holder).is_some_and(|seen| seen.created_at != created_at);
+                for (count, holder) in self.holders(from).filter(is_other).enumerate() {
+                    if count >= HOLDERS {
+                        return Ok(false);
+                    }
+                    self.push(holder, &mut walk);
+                }
+                if walk.objects.len() > OBJECTS || walk.goroutines.len() > OBJECTS {
+                    return Ok(false);
+                }
             }
         }
         Ok(true)
@@ -157,11 +194,37 @@ impl<'a> Inward<'a> {
     }
 
     /// The stack of a goroutine is to be read.
-    fn push(&self, index: usize, ranges: &mut Vec<(u64, u64)>, known: &mut HashSet<u64>) {
-        let Some(seen) = self.seen.get(index).filter(|seen| known.insert(seen.g)) else { return };
-        let (low, high) = seen.stack();
-        ranges.push((low, high.max(low)));
+    fn push(&self, index: usize, walk: &mut Walk) {
+        if walk.goroutines.insert(index) {
+            walk.ranges.extend(self.seen.get(index).map(stack));
+        }
     }
+}
+
+/// What a goroutine leads to, as far as it is known.
+#[derive(Default)]
+struct Walk {
+    objects: HashSet<u64>,
+    goroutines: HashSet<usize>,
+    /// Still to be read, the nearest first.
+    ranges: VecDeque<(u64, u64)>,
+}
+
+/// The words of a stack.
+fn stack(seen: &Seen) -> (u64, u64) {
+    let (low, high) = seen.stack();
+    let low = low.checked_next_multiple_of(8).unwrap_or(high);
+    (low, high.max(low))
+}
+
+/// Whether an object that closes something is `os.Stdin`, `Stdout` or `Stderr`, which whoever logs has: it begins with a lock of two words and
+/// the descriptor, and has a name.
+fn is_standard(source: &mut Source<'_>, from: u64, to: u64) -> Result<bool, NoProof> {
+    let mut bytes = [0; FILE];
+    let whole = to - from >= FILE as u64 && source.small(from, &mut bytes)?;
+    let words: Vec<u64> = words(&bytes).collect();
+    let is_named = words.windows(2).any(|pair| matches!(pair, [name, length] if *name != 0 && NAMES.contains(length)));
+    Ok(whole && is_named && words.get(2).is_some_and(|descriptor| *descriptor <= 2))
 }
 
 fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {

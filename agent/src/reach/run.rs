@@ -141,14 +141,14 @@ impl<'a> Run<'a> {
 
     /// Asks which `go` statements of many goroutines lead to nothing outside.
     fn inward(&mut self, specials: &[(u64, u64)]) -> Result<(), NoProof> {
-        let crowds = inward::crowds(&self.before.all, self.limits.crowd);
+        let crowds = inward::crowds(&self.before.all, self.limits.crowd, self.source.began_ns());
         if crowds.is_empty() {
             return Ok(());
         }
         let closing = specials::closing(&mut self.source, specials, &self.roots.layout.special, self.minor)?;
         let Some(closing) = closing else { return Ok(()) };
         if let Some(inward) = Inward::read(&mut self.source, &self.mark, &self.before.all, &closing)? {
-            self.inward = inward.of(&mut self.source, crowds)?;
+            self.inward = inward.of(&mut self.source, &crowds)?;
         }
         Ok(())
     }

@@ -89,7 +89,6 @@ pub(super) fn closing(source: &mut Source<'_>, lists: &[(u64, u64)], layout: &Sp
             objects.push(object);
         }
     })?;
-    objects.sort_unstable();
     Ok(Some(objects).filter(|objects| objects.len() <= FINALIZED))
 }
 

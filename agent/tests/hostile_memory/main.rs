@@ -64,8 +64,7 @@ fn without_lies_goroutines_are_understood() {
         let mut prover = Prover::new(world.facts, world.minor, 0, limits);
         let proof = prover.prove(&world, &mut census, &|_| false, &|| world.clock()).unwrap();
         assert!(kinds.contains(&WaitKind::Channel) && kinds.contains(&WaitKind::Semaphore) && kinds.contains(&WaitKind::Cond));
-        // The special of the queue entries is a finalizer from Go 1.25 on.
-        assert_eq!(proof.inward.len(), if minor < 25 { 3 } else { 0 }, "Go 1.{minor}: {:?}", proof.inward);
+        assert_eq!(proof.inward.len(), 3, "Go 1.{minor}: {:?}", proof.inward);
         assert!(proof.waiters.len() >= 9, "Go 1.{minor}: {proof:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Settings, Stretches, Watch},
-    FOREVER, Life, PLACE, SELECT, SITE, SLEEP, Stretch, dead, dead_after, every, looping, request,
+    FOREVER, Life, PLACE, SELECT, SITE, SLEEP, Stretch, dead, dead_after, every, looping,
     simulation::{NIL, RECEIVE, chance, endless},
     stuck,
 };
@@ -72,7 +72,7 @@ fn retries(count: u32, up: f64) -> impl Iterator<Item = f64> + Clone {
 /// Who may only wait is told after so many seconds of growth at least.
 const WAITING: f64 = 165.0;
 /// Where they are many, and the process' own.
-const RUSH: f64 = 40.0;
+const RUSH: f64 = 45.0;
 
 #[test]
 fn a_fast_leak_is_found_soon() {
@@ -132,14 +132,17 @@ fn what_grows_by_many_within_the_process_is_told_within_a_minute() {
 }
 
 #[test]
-fn what_has_always_ended_and_does_so_no_more_is_told_within_a_minute() {
-    // A server that has had its requests for four minutes, and then calls something that hangs.
-    let load = || every(0.04, 0.5, 240.0).map(|at| request(at, 0.5));
-    check_found("hangs", load().chain(every(0.04, 240.0, 300.0).map(stuck)), Evidence::Stuck, 279.0, 300.0);
-    let short = || every(0.04, 0.5, 20.0).map(|at| request(at, 0.5));
-    check_innocent("few of them ended", short().chain(every(0.04, 240.0, 320.0).map(stuck)), 320.0);
-    let lately = || every(0.04, 150.0, 240.0).map(|at| request(at, 0.5));
-    check_innocent("not long known", lately().chain(every(0.04, 240.0, 320.0).map(stuck)), 320.0);
+fn what_clients_may_have_brought_is_told_no_sooner() {
+    let rush = || every(0.04, 0.5, 62.0).map(stuck).map(inward);
+    let check = |name: &str, others: &mut dyn Iterator<Item = Life>| check_innocent(name, rush().chain(others), 62.0);
+    let elsewhere = |life: Life| Life { site: SITE + 64, ..life };
+    check("others came along that lead outside", &mut every(0.05, 0.5, 62.0).map(stuck).map(elsewhere));
+    // One that the clock wakes leads to what all of them wait on, and may be about to end the wait.
+    let queue = |born: f64| Life::new(SITE, born, vec![Stretch::wait(FOREVER, RECEIVE, PLACE, 7)]);
+    let flusher = Life { site: SITE + 64, ..Life::looping(SITE, 0.0, vec![Stretch::wait(100.0, SLEEP, PLACE, 7)], 10) };
+    check_innocent("a batch", every(0.04, 0.5, 62.0).map(queue).map(inward).chain([flusher]), 62.0);
+    let mixed = every(0.04, 20.0, 62.0).map(stuck).chain(every(0.02, 0.0, 4.0).map(stuck).map(inward));
+    check_innocent("others of the statement were inward before", mixed, 62.0);
 }
 
 #[test]

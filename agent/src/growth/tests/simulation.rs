@@ -190,13 +190,18 @@ fn sleepers(lives: &[Life], now: f64) -> HashMap<u64, Vec<u64>> {
     sleepers
 }
 
-/// `go` statements of crowds that lead to nothing outside.
+/// `go` statements with crowds of whom the youngest lead to nothing outside.
 fn inward(lives: &[Life], now: f64) -> Vec<RuntimeAddress> {
-    let mut counts: HashMap<u64, u32> = HashMap::new();
-    for life in lives.iter().filter(|life| life.inward && life.at(now).is_some()) {
-        *counts.entry(life.site).or_default() += 1;
+    const CROWD: usize = 128;
+    let mut crowds: HashMap<u64, Vec<(f64, bool)>> = HashMap::new();
+    for life in lives.iter().filter(|life| life.at(now).is_some()) {
+        crowds.entry(life.site).or_default().push((life.born, life.inward));
     }
-    counts.into_iter().filter(|(_, count)| *count >= 128).map(|(site, _)| RuntimeAddress(site)).collect()
+    crowds.retain(|_, crowd| {
+        crowd.sort_unstable_by(|(one, _), (other, _)| other.total_cmp(one));
+        crowd.len() >= CROWD && crowd.iter().take(CROWD).filter(|(_, inward)| *inward).count() * 4 >= CROWD * 3
+    });
+    crowds.into_keys().map(RuntimeAddress).collect()
 }
 
 fn prove(watch: &mut Watch, lives: &[Life], now: f64) {

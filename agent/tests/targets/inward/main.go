@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log"
 	"net"
 	"os"
 	"runtime"
@@ -117,6 +118,16 @@ func locked() {
 	tell("inward", "lock")
 }
 
+func loggers() {
+	logger := log.New(os.Stderr, "", 0)
+	for i := 0; i < each; i++ {
+		words := make(chan string)
+		held = append(held, words)
+		go func(i int) { start(i); logger.Println(<-words) }(i)
+	}
+	tell("inward", "logger")
+}
+
 func streams(c *connection) {
 	for i := 0; i < each; i++ {
 		s := &stream{c, make(chan int)}
@@ -215,7 +226,7 @@ func main() {
 	check(err)
 	c := connect()
 	// On stacks of their own, so that nothing stays behind on that of main, which leads outside.
-	for _, ways := range []func(){channels, hubs, sleepers, locked, func() { streams(c) }, func() { contexts(c) }, func() { beats(c) }, files} {
+	for _, ways := range []func(){channels, hubs, sleepers, locked, loggers, func() { streams(c) }, func() { contexts(c) }, func() { beats(c) }, files} {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
