@@ -49,10 +49,9 @@ impl<M: Memory> Runtime<M> {
         let taken_at = SystemTime::now();
         let Snapshot { sched, memstats, gc, length, processors } = self.snapshot()?;
         let free = free(&sched, layout.sched.gfree, layout).saturating_add(processors.free);
-        let live = length.checked_sub(free).ok_or(RuntimeError::Implausible { what: "the number of free goroutines" })?;
+        let listed = length.checked_sub(free).ok_or(RuntimeError::Implausible { what: "the number of free goroutines" })?;
         let ids = sched.u64(layout.sched.goidgen).saturating_sub(processors.unused_ids);
-        // runtime.newproc1 lists a new struct before it gives it an id: who is only just being made is none yet, as the first ones show.
-        let live = live.min(ids.max(1));
+        let live = listed.min(ids.max(1)); // runtime.newproc1 lists a struct first, then gives it an id: until then it is none.
         let ngsys = u64::from(sched.u32(layout.sched.ngsys));
         let created = match (layout.sched.goroutines_created, layout.p.goroutines_created) {
             (Some(at), Some(_)) => sched.u64(at).saturating_add(processors.created),

@@ -14,6 +14,7 @@ mod ends;
 mod gap;
 mod groups;
 mod judge;
+mod looping;
 mod member;
 mod proofs;
 mod queues;
@@ -35,7 +36,8 @@ use self::{
     gap::Gap,
     groups::Groups,
     judge::Judgement,
-    member::{Member, RUNS, Reasons, SYSCALL, Tick},
+    looping::Looping,
+    member::{Member, Reasons, SYSCALL, Tick},
     standing::Standing,
     tickers::Tickers,
 };
@@ -51,8 +53,6 @@ const NS_PER_TICK: u64 = 10_000_000;
 const TICKS_PER_SECOND: Tick = 100;
 /// So many more timers than before are looked at.
 const TIMERS: u64 = 3;
-/// So many more goroutines that loop, and a third of them, are worth a proof: of so many it tells who leads to nothing outside.
-const LOOPING: u64 = 256;
 
 /// What is known of the goroutines of one process since somebody watches.
 #[derive(Debug)]
@@ -86,9 +86,7 @@ pub struct Watch {
     own_ends_since: Tick,
     /// Goroutines that wait in a way in which one can be stuck, and began while watched.
     waiting: u64,
-    /// Goroutines that began while watched, and have run again and again; the same at the last proof.
-    looping: u64,
-    looping_at_proof: u64,
+    looping: Looping,
     /// Some of those who wait do for the kernel.
     asks_for_own_ends: bool,
 }
@@ -120,8 +118,7 @@ impl Watch {
             last_proof: None,
             own_ends_since: 0,
             waiting: 0,
-            looping: 0,
-            looping_at_proof: 0,
+            looping: Looping::default(),
             asks_for_own_ends: false,
         }
     }
@@ -137,7 +134,7 @@ impl Watch {
         self.censuses += 1;
         self.stacks_asked = 0;
         self.waiting = 0;
-        self.looping = 0;
+        self.looping.begin_census();
         self.asks_for_own_ends = false;
         self.groups.begin_census();
     }
@@ -161,7 +158,7 @@ impl Watch {
                 let member = entry.into_mut();
                 member.census = census;
                 let is_outside = reason == SYSCALL || self.reasons.kind(reason) == Some(WaitKind::Io);
-                self.looping += u64::from(member.runs > 1 && !member.at_start() && !is_outside);
+                self.looping.see(member, is_outside);
                 if member.seq == goroutine.seq && member.reason == reason {
                     if reason == SYSCALL {
                         let wants = self.calls.wants(goroutine.goid, now) && self.stacks_asked < self.settings.stacks;
@@ -368,30 +365,6 @@ impl Watch {
     /// Older than this is older than twice what was seen to end.
     fn threshold(&self, longest: Tick) -> Tick {
         longest.saturating_mul(2).saturating_add(self.slack())
-    }
-
-    /// Began while watched, and has been in a wait that no clock ends, or in a call, for longer than `threshold`.
-    fn is_stuck(&self, goid: u64, member: &Member, threshold: Tick, now: Tick) -> bool {
-        if member.reason == SYSCALL {
-            return !member.at_start() && self.calls.lasts(goid) > threshold;
-        }
-        if member.at_start() || !self.reasons.can_be_stuck(member.reason) || now.saturating_sub(member.since) <= threshold {
-            return false;
-        }
-        let kind = self.reasons.kind(member.reason);
-        // Whoever is at the other end of a connection may be slow: a pipe within the process is a channel like others.
-        let own_pipe = member.waits_for_own_pipe() && usize::from(member.proof) == self.proofs.len();
-        if kind == Some(WaitKind::Io) && !own_pipe {
-            return false;
-        }
-        // A timer that is pending ends the wait. Coroutines are in no proof, and no timer wakes them.
-        let looked_for_timers = member.proof != 0 || kind == Some(WaitKind::Coroutine);
-        looked_for_timers && member.ends_at() == 0 && !member.waits_for_peers()
-    }
-
-    /// Whether it runs, as far as the last census saw.
-    const fn runs(member: &Member) -> bool {
-        member.reason == RUNS
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    LOOPING, Watch,
+    Watch,
     member::{Member, Tick},
     queues, schedule, tick,
 };
@@ -42,7 +42,7 @@ impl Watch {
             }
         }
         self.inward(proof);
-        self.looping_at_proof = self.looping;
+        self.looping.proof();
         self.tickers.proof(number, began, &proof.tickers);
         self.ends.proof(&self.members, proof);
         queues::void_deadlines(&mut self.members, proof, &self.proofs);
@@ -51,7 +51,7 @@ impl Watch {
     /// No proof was to be had at this time, and it cost so much: the next is due as if there had been one.
     pub fn no_proof(&mut self, now_ns: u64, cost_ns: u64) {
         self.last_proof = Some((self.since_start(now_ns), cost_ns));
-        self.looping_at_proof = self.looping;
+        self.looping.proof();
     }
 
     /// Who leads to nothing outside; not where most wait for what somebody leads to whom the clock wakes: he may end it.
@@ -71,7 +71,7 @@ impl Watch {
     /// When the next proof is due. `None`: nobody waits who could be stuck and began while watched, and neither those who loop nor the timers became more.
     #[must_use]
     pub fn next_proof_ns(&self) -> Option<u64> {
-        let more_loop = self.looping >= self.looping_at_proof.saturating_add(LOOPING.max(self.looping_at_proof / 3));
+        let more_loop = self.looping.has_grown();
         let due = || schedule::next_proof(self.last_proof, more_loop || self.groups.want_proof());
         (self.waiting > 0 || more_loop || self.has_more_timers()).then(|| self.started_ns.saturating_add(due()))
     }

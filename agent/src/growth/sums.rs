@@ -8,7 +8,7 @@ use goroscope_gobin::WaitKind;
 use super::{
     Watch,
     births::Births,
-    member::{Member, SYSCALL, Tick},
+    member::{Member, RUNS, SYSCALL, Tick},
 };
 
 /// What the proofs say of one group.
@@ -180,5 +180,31 @@ impl SiteSums {
     /// Most of those that run are the workers of one queue.
     pub(super) fn is_one_queue(&self) -> bool {
         self.shares > 0 && self.shares.saturating_mul(2) >= self.live.count()
+    }
+}
+
+impl Watch {
+    /// Began while watched, and has been in a wait that no clock ends, or in a call, for longer than `threshold`.
+    fn is_stuck(&self, goid: u64, member: &Member, threshold: Tick, now: Tick) -> bool {
+        if member.reason == SYSCALL {
+            return !member.at_start() && self.calls.lasts(goid) > threshold;
+        }
+        if member.at_start() || !self.reasons.can_be_stuck(member.reason) || now.saturating_sub(member.since) <= threshold {
+            return false;
+        }
+        let kind = self.reasons.kind(member.reason);
+        // Whoever is at the other end of a connection may be slow: a pipe within the process is a channel like others.
+        let own_pipe = member.waits_for_own_pipe() && usize::from(member.proof) == self.proofs.len();
+        if kind == Some(WaitKind::Io) && !own_pipe {
+            return false;
+        }
+        // A timer that is pending ends the wait. Coroutines are in no proof, and no timer wakes them.
+        let looked_for_timers = member.proof != 0 || kind == Some(WaitKind::Coroutine);
+        looked_for_timers && member.ends_at() == 0 && !member.waits_for_peers()
+    }
+
+    /// Whether it runs, as far as the last census saw.
+    const fn runs(member: &Member) -> bool {
+        member.reason == RUNS
     }
 }
