@@ -154,12 +154,18 @@ fn float(number: usize) -> f64 {
 mod tests {
     use super::*;
 
-    /// Whether so many that begin at these shares of a minute go on.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "shares of a minute")]
-    fn check(name: &str, count: u32, at: impl Fn(f64) -> f64, expected: bool) {
-        let mut births: Vec<Tick> = (0..count).map(|index| (at(f64::from(index) / f64::from(count)) * 6000.0) as Tick).collect();
+    /// So many that begin at these shares of `length`, in order.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "shares of a short time")]
+    fn births(count: u32, length: Tick, at: impl Fn(f64) -> f64) -> Vec<Tick> {
+        let mut births: Vec<Tick> = (0..count).map(|index| (at(f64::from(index) / f64::from(count)) * f64::from(length)) as Tick).collect();
         births.sort_unstable();
-        births.retain(|at| *at <= 6000);
+        births.retain(|at| *at <= length);
+        births
+    }
+
+    /// Whether so many that begin at these shares of a minute go on.
+    fn check(name: &str, count: u32, at: impl Fn(f64) -> f64, expected: bool) {
+        let births = births(count, 6000, at);
         assert_eq!(go_on(&births, 6000), expected, "{name}");
     }
 
@@ -182,11 +188,8 @@ mod tests {
     }
 
     /// Whether so many that begin at these shares of 45 s rush, seen at once and each five seconds.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "shares of 45 s")]
     fn check_rush(name: &str, count: u32, at: impl Fn(f64) -> f64, expected: bool) {
-        let mut births: Vec<Tick> = (0..count).map(|index| (at(f64::from(index) / f64::from(count)) * 4500.0) as Tick).collect();
-        births.sort_unstable();
-        births.retain(|at| *at <= 4500);
+        let mut births = births(count, 4500, at);
         assert_eq!(rush(&births, 4500), expected, "{name}, {count}");
         births.iter_mut().for_each(|at| *at = at.next_multiple_of(500));
         assert_eq!(rush(&spread(&births, 500), 4500), expected, "{name}, {count}, each five seconds");

@@ -30,8 +30,8 @@ use super::{
     births::{self, Births},
     groups::Group,
     member::{SYSCALL, Tick},
+    stretch::{Stretch, starts},
     sums::{Dead, SiteSums, Sums},
-    tick,
 };
 use crate::model::{Evidence, RuntimeAddress, Suspect};
 
@@ -41,8 +41,6 @@ const STUCK_PARTS: usize = 3;
 const LIVE_PARTS: usize = 4;
 /// Proofs in a row that must say that nothing outside is led to.
 const PROOFS: u16 = 2;
-/// Looks that must have found what rushes.
-const RUSH_LOOKS: Tick = 6;
 
 /// How something is spread over the time that is judged.
 #[derive(Clone, Copy, Debug, Default)]
@@ -129,17 +127,6 @@ pub(super) fn strongest(accused: impl IntoIterator<Item = Accused>) -> Vec<Suspe
     let mut suspects: Vec<Suspect> = fold_unknown(found.into_values().collect());
     suspects.sort_by(|a, b| b.evidence.cmp(&a.evidence).then(b.count.cmp(&a.count)).then(a.created_at.cmp(&b.created_at)));
     suspects
-}
-
-/// Where the stretches of time begin that are judged, each up to now, the longest first: the whole watch, three quarters of it, its last
-/// half, three quarters of that, and so on, down to the shortest; there is none in a watch that ends.
-pub(super) fn starts(now: Tick, shortest_ns: Option<u64>) -> Vec<Tick> {
-    let Some(shortest) = shortest_ns.map(tick) else { return vec![0] };
-    let halves = std::iter::successors(Some(now), |length| Some(length / 2)).take_while(|length| *length >= shortest.max(1));
-    let lengths = halves.flat_map(|length| [length, length - length / 4]).skip(1).filter(|length| *length > shortest);
-    // A little more than the shortest: the first beginning in it is not at its start.
-    let last = shortest.saturating_add(shortest / 8);
-    std::iter::once(0).chain(lengths.chain([last]).map(|length| now.saturating_sub(length))).collect()
 }
 
 /// Those whose place is not known are counted with others of the same statement and reason.
@@ -236,28 +223,15 @@ impl<'a> Judgement<'a> {
             let grows = spread.spans(parts) && !births::fade(births.all(), threshold, self.now) && !self.rests(site);
             return births.oldest().filter(|_| grows).map(|oldest| Growth { oldest, start: 0 });
         };
-        let (born, judged) = (&self.sums.site(site)?.born, self.now.saturating_sub(threshold));
-        let goes_on = |start: Tick| {
-            let births = births.since(start);
-            let oldest = births.first().copied()?;
-            let length = self.now.saturating_sub(oldest);
-            let long = length >= tick(stretches.waiting_ns) && judged.saturating_sub(oldest) >= length / 2;
-            // Since then they all may have begun to end: whether they go on to begin shows in those who are younger.
-            let still = |born: &[Tick]| births::keep_pace(born, self.now) && births::last(born, self.now);
-            let goes_on = || long && births::go_on(births, judged) && still(born.since(oldest));
-            let rushes = || {
-                let gap = self.watch.last_gap();
-                // Up to the look at which the last of them was seen, or to that before, all who began are known, and old enough.
-                let known = births.last().copied().unwrap_or(oldest).max(judged.saturating_sub(gap));
-                let seen = length >= tick(stretches.rush_ns) && known.saturating_sub(oldest) >= gap.saturating_mul(RUSH_LOOKS);
-                // When the first look found some, they had begun for an unknown part of the time before it.
-                let later = births.get(births.partition_point(|at| *at == oldest)..).unwrap_or_default();
-                let even = || births::rush(&births::spread(later, gap), known) && still(&births::spread(born.since(oldest), gap));
-                seen && self.is_own(site, births) && even()
-            };
-            (goes_on() || rushes()).then_some(Growth { oldest, start: oldest })
+        let born = &self.sums.site(site)?.born;
+        let of = |shortest_ns: u64| {
+            let since = |start: Tick| Stretch::since(start, births, born, threshold, self.now);
+            starts(self.now, Some(shortest_ns)).into_iter().filter_map(since)
         };
-        [stretches.waiting_ns, stretches.rush_ns].into_iter().flat_map(|shortest| starts(self.now, Some(shortest))).find_map(goes_on)
+        let rushes = |stretch: &Stretch<'_>| self.is_own(site, stretch.births) && stretch.rushes(stretches.rush_ns, self.watch.last_gap());
+        let found = of(stretches.waiting_ns).find(|stretch| stretch.goes_on(stretches.waiting_ns));
+        let oldest = found.or_else(|| of(stretches.rush_ns).find(rushes))?.oldest;
+        Some(Growth { oldest, start: oldest })
     }
 
     /// Whether those who began at this `go` statement at these times are the process' own, and no clients that have come, or come back: two

@@ -21,6 +21,7 @@ mod queues;
 mod schedule;
 mod settings;
 mod standing;
+mod stretch;
 mod sums;
 mod tickers;
 mod trend;
@@ -153,12 +154,12 @@ impl Watch {
         let [now, last, _] = self.ticks;
         let (first, census, slack) = (self.censuses == 1, self.generation(), self.slack());
         let reason = self.reasons.number(goroutine);
+        let is_io = self.reasons.kind(reason) == Some(WaitKind::Io);
         let member = match self.members.entry(goroutine.goid) {
             Entry::Occupied(entry) => {
                 let member = entry.into_mut();
                 member.census = census;
-                let is_outside = reason == SYSCALL || self.reasons.kind(reason) == Some(WaitKind::Io);
-                self.looping.see(member, is_outside);
+                self.looping.see(member, is_io || reason == SYSCALL);
                 if member.seq == goroutine.seq && member.reason == reason {
                     if reason == SYSCALL {
                         let wants = self.calls.wants(goroutine.goid, now) && self.stacks_asked < self.settings.stacks;
@@ -169,8 +170,7 @@ impl Watch {
                         return false;
                     }
                     // Who waits for the kernel waits for others, unless a proof has told that it is the process itself.
-                    let (is_io, seen) = (self.reasons.kind(reason) == Some(WaitKind::Io), self.proofs.last() >= Some(&member.since));
-                    let is_asked = !is_io || member.proof != 0;
+                    let (is_asked, seen) = (!is_io || member.proof != 0, self.proofs.last() >= Some(&member.since));
                     let wants = is_asked && !member.stack_known() && self.stacks_asked < self.settings.stacks;
                     self.stacks_asked += usize::from(wants);
                     if !member.at_start() && (is_asked || self.proofs.last() < Some(&self.own_ends_since.max(member.since))) {

@@ -7,11 +7,7 @@
 
 use std::collections::HashMap;
 
-use super::{
-    NS_PER_TICK, TICKS_PER_SECOND, Watch,
-    judge::{self, Spread},
-    member::Tick,
-};
+use super::{NS_PER_TICK, TICKS_PER_SECOND, Watch, judge::Spread, member::Tick, stretch::starts};
 use crate::model::{RuntimeAddress, Ticker, TickerSuspect};
 
 /// Parts of the time in which some must have begun.
@@ -113,7 +109,7 @@ impl Watch {
     pub fn ticker_suspects(&self, now_ns: u64) -> Vec<TickerSuspect> {
         let now = self.tick(now_ns);
         let mut suspects: Vec<TickerSuspect> = Vec::new();
-        for start in judge::starts(now, self.settings.stretches.map(|stretches| stretches.lost_ns)) {
+        for start in starts(now, self.settings.stretches.map(|stretches| stretches.lost_ns)) {
             let found = self.tickers.judge(start, now, &self.proofs);
             suspects
                 .extend(found.into_iter().filter(|new| suspects.iter().all(|known| known.period_ns != new.period_ns)).collect::<Vec<_>>());

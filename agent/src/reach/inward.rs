@@ -11,8 +11,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::NoProof;
 use super::goroutines::{Doing, Seen};
-use super::mark::Mark;
-use super::source::{Batch, Source};
+use super::mark::{Mark, Object};
+use super::source::Source;
 
 /// So many goroutines of one `go` statement are looked at; three quarters must lead to nothing outside: frames hold rests of older calls.
 const SAMPLE: usize = 8;
@@ -76,34 +76,14 @@ impl<'a> Inward<'a> {
     /// Reads all stacks; none where that is too much. To be asked before anything is marked.
     pub(super) fn read(source: &mut Source<'_>, mark: &'a Mark, seen: &'a [Seen], closing: &[u64]) -> Result<Option<Self>, NoProof> {
         // A cleanup may be that of a part.
-        let mut closing: Vec<u64> = closing.iter().filter_map(|object| Some(mark.object(*object)?.0)).collect();
+        let mut closing: Vec<u64> = closing.iter().filter_map(|object| Some(mark.object(*object)?.from)).collect();
         closing.sort_unstable();
-        let mut held = Vec::new();
-        let mut left = STACKS;
-        let mut stacks = (0_u32..).zip(seen).map(|(index, seen)| (index, stack(seen))).peekable();
-        let mut batch = Batch::default();
-        while stacks.peek().is_some() {
-            batch.clear();
-            let (mut bytes, mut pieces) = (0, Vec::new());
-            while bytes < TOGETHER
-                && let Some((index, (low, high))) = stacks.next()
-            {
-                bytes += high - low;
-                if bytes > left {
-                    return Ok(None);
-                }
-                batch.push_present(source, low, high)?;
-                pieces.push((batch.pieces(), index));
-            }
-            left -= bytes;
-            batch.fill(source)?;
-            let mut pieces = pieces.into_iter().peekable();
-            for (piece, (_, bytes, _)) in batch.iter().enumerate() {
-                while pieces.next_if(|(end, _)| *end <= piece).is_some() {}
-                let Some(index) = pieces.peek().map(|(_, index)| *index) else { break };
-                let objects = words(bytes).filter(|word| !mark.is_closed(*word)).filter_map(|word| mark.object(word));
-                held.extend(objects.map(|(from, ..)| (from, index)));
-            }
+        let (mut held, mut left) = (Vec::new(), STACKS);
+        let mut stacks: VecDeque<(u32, u64, u64)> = (0..).zip(seen).map(|(index, seen)| stack(index, seen)).collect();
+        while !stacks.is_empty() {
+            let Some(words) = nearest(source, &mut stacks, &mut left)? else { return Ok(None) };
+            let objects = words.into_iter().filter_map(|(index, word)| Some((index, mark.object(word)?)));
+            held.extend(objects.filter(|(_, object)| !object.closed).map(|(index, object)| (object.from, index)));
             if held.len() > HELD {
                 return Ok(None);
             }
@@ -138,41 +118,27 @@ impl<'a> Inward<'a> {
     /// Whether all that the goroutine leads to is within the process; `left`: how much more may be read.
     fn is_inward(&self, source: &mut Source<'_>, index: usize, left: &mut u64) -> Result<bool, NoProof> {
         let Some(created_at) = self.seen.get(index).map(|seen| seen.created_at) else { return Ok(false) };
-        let mut batch = Batch::default();
         let mut walk = Walk::default();
         self.push(index, &mut walk);
         while !walk.ranges.is_empty() {
-            batch.clear();
-            let mut bytes = 0;
-            while bytes < TOGETHER
-                && let Some((from, to)) = walk.ranges.pop_front()
-            {
-                bytes += to - from;
-                if bytes > *left {
-                    return Ok(false);
-                }
-                batch.push_present(source, from, to)?;
-            }
-            *left -= bytes;
-            batch.fill(source)?;
-            for word in batch.iter().flat_map(|(_, bytes, _)| words(bytes)) {
-                let Some((from, to, _, open)) = self.mark.object(word) else { continue };
-                // What is closed is the runtime's own: it leads everywhere.
-                if self.mark.is_closed(word) || !walk.objects.insert(from) {
+            let Some(words) = nearest(source, &mut walk.ranges, left)? else { return Ok(false) };
+            for object in words.into_iter().filter_map(|((), word)| self.mark.object(word)) {
+                // What is the runtime's own leads everywhere.
+                if object.closed || !walk.objects.insert(object.from) {
                     continue;
                 }
-                if self.closing.binary_search(&from).is_ok() {
-                    if is_standard(source, from, to)? {
+                if self.closing.binary_search(&object.from).is_ok() {
+                    if is_standard(source, &object)? {
                         continue;
                     }
                     return Ok(false);
                 }
-                if open {
-                    walk.ranges.push_back((from, to));
+                if object.is_open() {
+                    walk.ranges.push_back(((), object.from, object.to));
                 }
                 // Others of the same statement are asked for themselves.
                 let is_other = |holder: &usize| self.seen.get(*holder).is_some_and(|seen| seen.created_at != created_at);
-                for (count, holder) in self.holders(from).filter(is_other).enumerate() {
+                for (count, holder) in self.holders(object.from).filter(is_other).enumerate() {
                     if count >= HOLDERS {
                         return Ok(false);
                     }
@@ -196,7 +162,7 @@ impl<'a> Inward<'a> {
     /// The stack of a goroutine is to be read.
     fn push(&self, index: usize, walk: &mut Walk) {
         if walk.goroutines.insert(index) {
-            walk.ranges.extend(self.seen.get(index).map(stack));
+            walk.ranges.extend(self.seen.get(index).map(|seen| stack((), seen)));
         }
     }
 }
@@ -207,26 +173,44 @@ struct Walk {
     objects: HashSet<u64>,
     goroutines: HashSet<usize>,
     /// Still to be read, the nearest first.
-    ranges: VecDeque<(u64, u64)>,
+    ranges: VecDeque<((), u64, u64)>,
 }
 
-/// The words of a stack.
-fn stack(seen: &Seen) -> (u64, u64) {
+/// The stack of a goroutine.
+fn stack<T>(of: T, seen: &Seen) -> (T, u64, u64) {
     let (low, high) = seen.stack();
-    let low = low.checked_next_multiple_of(8).unwrap_or(high);
-    (low, high.max(low))
+    (of, low, high)
+}
+
+/// Takes the first of `ranges`, as many bytes as are read together, and reads their words, each with what came with its range; none where
+/// that is more than is `left` to be read.
+fn nearest<T: Copy>(
+    source: &mut Source<'_>,
+    ranges: &mut VecDeque<(T, u64, u64)>,
+    left: &mut u64,
+) -> Result<Option<Vec<(T, u64)>>, NoProof> {
+    let (mut nearest, mut bytes) = (Vec::new(), 0);
+    while bytes < TOGETHER
+        && let Some((of, from, to)) = ranges.pop_front()
+    {
+        let end = to.min(from.saturating_add(TOGETHER - bytes)).max(from);
+        bytes += end - from;
+        nearest.push((of, from, end));
+        if end < to {
+            ranges.push_front((of, end, to));
+        }
+    }
+    let Some(rest) = left.checked_sub(bytes) else { return Ok(None) };
+    *left = rest;
+    source.words(&nearest).map(Some)
 }
 
 /// Whether an object that closes something is `os.Stdin`, `Stdout` or `Stderr`, which whoever logs has: it begins with a lock of two words and
 /// the descriptor, and has a name.
-fn is_standard(source: &mut Source<'_>, from: u64, to: u64) -> Result<bool, NoProof> {
+fn is_standard(source: &mut Source<'_>, object: &Object) -> Result<bool, NoProof> {
     let mut bytes = [0; FILE];
-    let whole = to - from >= FILE as u64 && source.small(from, &mut bytes)?;
-    let words: Vec<u64> = words(&bytes).collect();
+    let whole = object.to - object.from >= FILE as u64 && source.small(object.from, &mut bytes)?;
+    let words: Vec<u64> = bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
     let is_named = words.windows(2).any(|pair| matches!(pair, [name, length] if *name != 0 && NAMES.contains(length)));
     Ok(whole && is_named && words.get(2).is_some_and(|descriptor| *descriptor <= 2))
-}
-
-fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
-    bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word))
 }

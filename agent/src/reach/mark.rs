@@ -25,6 +25,28 @@ const GAP: u64 = 512;
 /// Bytes for each span: it is listed again while it is known.
 const SPANS: usize = 2 * size_of::<Span>() + size_of::<u64>();
 
+/// An object of the heap, before anything is marked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Object {
+    /// Its first byte.
+    pub(super) from: u64,
+    /// The byte behind its last.
+    pub(super) to: u64,
+    /// It is in a span with watched ones.
+    pub(super) watched: bool,
+    /// It can hold pointers.
+    scan: bool,
+    /// It is the runtime's own.
+    pub(super) closed: bool,
+}
+
+impl Object {
+    /// Whether it is to be looked into.
+    pub(super) const fn is_open(&self) -> bool {
+        self.scan && !self.closed
+    }
+}
+
 /// What is reached.
 #[derive(Debug)]
 pub(super) struct Mark {
@@ -188,22 +210,14 @@ impl Mark {
         self.queue.push_back(index);
     }
 
-    /// First byte and end of the object that `word` points into, whether it is in a span with watched ones, whether it is to be looked
-    /// into: not if it cannot hold pointers or is closed. To be asked before anything is marked.
-    pub(super) fn object(&self, word: u64) -> Option<(u64, u64, bool, bool)> {
+    /// The object that `word` points into. To be asked before anything is marked.
+    pub(super) fn object(&self, word: u64) -> Option<Object> {
         let span = self.spans.get(self.pages.find(word)?)?;
         let object = span.object(word)?;
         let (from, to) = span.object_range(object);
         let (at, bit) = place(span, object);
-        let open = !span.has(flag::NOSCAN) && self.read.get(at).is_some_and(|read| read & bit == 0);
-        Some((from, to, span.has(flag::WATCHED), open))
-    }
-
-    /// Whether the object that `word` points into is closed. To be asked before anything is read.
-    pub(super) fn is_closed(&self, word: u64) -> bool {
-        let place_of = |span: &Span| Some(place(span, span.object(word)?));
-        let found = self.pages.find(word).and_then(|index| self.spans.get(index)).and_then(place_of);
-        found.is_some_and(|(at, bit)| self.read.get(at).is_some_and(|read| read & bit != 0))
+        let closed = self.read.get(at).is_none_or(|read| read & bit != 0);
+        Some(Object { from, to, watched: span.has(flag::WATCHED), scan: !span.has(flag::NOSCAN), closed })
     }
 
     /// Whether the object that `word` points into is reached; what is no object is.

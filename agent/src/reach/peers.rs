@@ -12,7 +12,7 @@ use super::NoProof;
 use super::goroutines::{Candidate, Doing, Seen, Watched};
 use super::mark::Mark;
 use super::source::Source;
-use super::timers::{Due, TOGETHER, words};
+use super::timers::{Due, TOGETHER};
 use crate::model::Waiter;
 
 /// Goroutines whose stacks are looked at, and the bytes of each.
@@ -87,23 +87,23 @@ fn lead_to(source: &mut Source<'_>, mark: &Mark, sleepers: &[usize], seen: &[See
             Some((index, low, high.min(low.saturating_add(STACK))))
         };
         let stacks: Vec<_> = (0..sleepers.len()).filter_map(stack).collect();
-        let mut active = words(source, &stacks)?;
+        let mut active = source.words(&stacks)?;
         for step in 0..=STEPS {
             let mut frontier = Vec::new();
             for (index, word) in active {
-                let (Some((from, to, watched, scan)), Some(sleeper)) = (mark.object(word), of(index)) else { continue };
-                if watched {
-                    found.push((from, sleeper.goid));
+                let (Some(object), Some(sleeper)) = (mark.object(word), of(index)) else { continue };
+                if object.watched {
+                    found.push((object.from, sleeper.goid));
                 }
-                if scan && step < STEPS {
-                    frontier.push((index, from, to.min(from + OBJECT)));
+                if object.is_open() && step < STEPS {
+                    frontier.push((index, object.from, object.to.min(object.from + OBJECT)));
                 }
             }
             frontier.sort_unstable();
             frontier.dedup();
             frontier.truncate(left);
             left -= frontier.len();
-            active = words(source, &frontier)?;
+            active = source.words(&frontier)?;
         }
     }
     found.sort_unstable();

@@ -145,8 +145,9 @@ impl<'a> Run<'a> {
         if crowds.is_empty() {
             return Ok(());
         }
-        let closing = specials::closing(&mut self.source, specials, &self.roots.layout.special, self.minor)?;
-        let Some(closing) = closing else { return Ok(()) };
+        // What holds a descriptor has one or the other, by Go's version.
+        let (layout, kinds) = (&self.roots.layout.special, [specials::Kind::Finalizer, specials::Kind::Cleanup]);
+        let Some(closing) = specials::objects(&mut self.source, specials, layout, self.minor, &kinds)? else { return Ok(()) };
         if let Some(inward) = Inward::read(&mut self.source, &self.mark, &self.before.all, &closing)? {
             self.inward = inward.of(&mut self.source, &crowds)?;
         }

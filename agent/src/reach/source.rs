@@ -13,6 +13,8 @@ const PAGE: u64 = 4096;
 const CHUNK: u64 = 1024 * PAGE;
 /// Chunks that are remembered: 64 GiB of addresses. A heap that may be read is smaller; torn pointers are not worth more.
 const CHUNKS: usize = 16_384;
+/// Ranges that are read together.
+const RANGES: usize = 512;
 /// Pages that are kept for reads of a few words.
 const KEPT: u64 = 256;
 
@@ -163,6 +165,25 @@ impl<'a> Source<'a> {
     pub(super) fn word(&mut self, at: u64) -> Result<Option<u64>, NoProof> {
         let mut bytes = [0; 8];
         Ok(self.small(at, &mut bytes)?.then(|| u64::from_le_bytes(bytes)))
+    }
+
+    /// The words of the parts of `ranges` that are present, but 0; each with what came with its range. How long they are is in the caller's
+    /// hands.
+    pub(super) fn words<T: Copy>(&mut self, ranges: &[(T, u64, u64)]) -> Result<Vec<(T, u64)>, NoProof> {
+        let (mut batch, mut words) = (Batch::default(), Vec::new());
+        for ranges in ranges.chunks(RANGES) {
+            batch.clear();
+            let mut pushed = Vec::with_capacity(ranges.len());
+            for &(of, from, to) in ranges {
+                batch.push_present(self, from.checked_next_multiple_of(8).unwrap_or(to), to)?;
+                pushed.resize(batch.pieces(), of);
+            }
+            batch.fill(self)?;
+            for (of, (_, bytes, _)) in pushed.into_iter().zip(batch.iter()) {
+                words.extend(bytes.as_chunks().0.iter().map(|word| (of, u64::from_le_bytes(*word))).filter(|(_, word)| *word != 0));
+            }
+        }
+        Ok(words)
     }
 
     /// Reads without asking whether it is present.

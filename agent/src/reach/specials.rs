@@ -13,14 +13,14 @@ use super::source::{Batch, Source, word_at};
 const TOGETHER: usize = 1024;
 /// Specials of a process.
 const SPECIALS: usize = 16 << 20;
-/// Objects with a finalizer that are told.
-const FINALIZED: usize = 64 << 10;
+/// Objects that are told.
+const OBJECTS: usize = 64 << 10;
 /// What follows the header of a finalizer (function, count, two types) or a cleanup (function, or two pointers and more).
 const REST: u32 = 32;
 
 /// A kind that is a root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Finalizer,
     Weak,
     Cleanup,
@@ -70,26 +70,21 @@ pub(super) fn mark(
     })
 }
 
-/// The objects that have a finalizer.
-pub(super) fn finalized(source: &mut Source<'_>, lists: &[(u64, u64)], layout: &Special, minor: u16) -> Result<Vec<u64>, NoProof> {
+/// The objects that have one of these `kinds`; none where there are too many to be told.
+pub(super) fn objects(
+    source: &mut Source<'_>,
+    lists: &[(u64, u64)],
+    layout: &Special,
+    minor: u16,
+    kinds: &[Kind],
+) -> Result<Option<Vec<u64>>, NoProof> {
     let mut objects = Vec::new();
     visit(source, lists, layout, minor, &mut |kind, object, _| {
-        if kind == Kind::Finalizer && objects.len() < FINALIZED {
+        if kinds.contains(&kind) && objects.len() <= OBJECTS {
             objects.push(object);
         }
     })?;
-    Ok(objects)
-}
-
-/// The objects that have a finalizer or a cleanup, as what holds a descriptor does; none where there are too many to be told.
-pub(super) fn closing(source: &mut Source<'_>, lists: &[(u64, u64)], layout: &Special, minor: u16) -> Result<Option<Vec<u64>>, NoProof> {
-    let mut objects = Vec::new();
-    visit(source, lists, layout, minor, &mut |kind, object, _| {
-        if kind != Kind::Weak && objects.len() <= FINALIZED {
-            objects.push(object);
-        }
-    })?;
-    Ok(Some(objects).filter(|objects| objects.len() <= FINALIZED))
+    Ok(Some(objects).filter(|objects| objects.len() <= OBJECTS))
 }
 
 /// Calls `each` with every special that is a root: its object, and the bytes of it.

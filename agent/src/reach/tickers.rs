@@ -42,7 +42,7 @@ pub(super) fn read(source: &mut Source<'_>, mark: &Mark, timers: &[u64], layout:
         let mut pushed = Vec::with_capacity(timers.len());
         for timer in timers {
             // The object begins with the channel, or it is somebody else's timer.
-            if mark.object(*timer).is_some_and(|(from, ..)| timer.checked_sub(CHANNEL) == Some(from))
+            if mark.object(*timer).is_some_and(|object| timer.checked_sub(CHANNEL) == Some(object.from))
                 && batch.push_whole(source, timer - CHANNEL, layout.size + 8)?
             {
                 pushed.push(*timer);
@@ -62,7 +62,7 @@ fn parse(mark: &Mark, timer: u64, bytes: &[u8], layout: &Timer) -> Option<Tickin
     let (channel, field) = (word_at(bytes, 0)?, |at: u32| word_at(bytes, at + 8));
     let status = u32::try_from(field(layout.status?)? & 0xffff_ffff).ok()?;
     let period = field(layout.period)?;
-    let own = field(layout.arg + 8)? == channel && mark.object(channel).is_some_and(|(from, ..)| from == channel);
+    let own = field(layout.arg + 8)? == channel && mark.object(channel).is_some_and(|object| object.from == channel);
     // A function that is a closure could lead elsewhere.
     let plain = mark.object(field(layout.f)?).is_none();
     let ticks = i64::try_from(period).is_ok_and(|period| period > 0) && !STOPPED.contains(&status);

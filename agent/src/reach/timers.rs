@@ -15,7 +15,7 @@ use super::source::{Batch, Source, word_at};
 const TIMERS: u64 = 1 << 26;
 /// Timers whose time is kept.
 const KEPT: usize = 1 << 20;
-/// Timers, or objects, that are read together.
+/// Timers that are read, or followed, together.
 pub(super) const TOGETHER: usize = 512;
 /// Steps from what a timer holds: closure, context (Go 1.20 has two parts), its children, one bucket, one child.
 const STEPS: usize = 5;
@@ -139,39 +139,22 @@ pub(super) fn follow(source: &mut Source<'_>, mark: &Mark, due: &[Due], each: &m
         for step in 0..=STEPS + 1 {
             let mut frontier = Vec::new();
             for (timer, word) in active {
-                let Some((from, to, watched, scan)) = mark.object(word) else { continue };
-                if watched && let Some(due) = due.get(timer) {
-                    each(from, due.when_ns);
+                let Some(object) = mark.object(word) else { continue };
+                if object.watched
+                    && let Some(due) = due.get(timer)
+                {
+                    each(object.from, due.when_ns);
                 }
                 let Some(objects) = objects.get_mut(timer).filter(|objects| **objects < OBJECTS) else { continue };
-                if !scan || step > STEPS || left == 0 || !known.insert((timer, from)) {
+                if !object.is_open() || step > STEPS || left == 0 || !known.insert((timer, object.from)) {
                     continue;
                 }
                 *objects += 1;
                 left -= 1;
-                frontier.push((timer, from, to.min(from + OBJECT)));
+                frontier.push((timer, object.from, object.to.min(object.from + OBJECT)));
             }
-            active = words(source, &frontier)?;
+            active = source.words(&frontier)?;
         }
     }
     Ok(())
-}
-
-/// The words of ranges, each with the number that came with it.
-pub(super) fn words(source: &mut Source<'_>, objects: &[(usize, u64, u64)]) -> Result<Vec<(usize, u64)>, NoProof> {
-    let (mut batch, mut words) = (Batch::default(), Vec::new());
-    for objects in objects.chunks(TOGETHER) {
-        batch.clear();
-        let mut pushed = Vec::with_capacity(objects.len());
-        for &(timer, from, to) in objects {
-            if batch.push_whole(source, from, u32::try_from(to - from).unwrap_or(0))? {
-                pushed.push(timer);
-            }
-        }
-        batch.fill(source)?;
-        for (timer, (_, bytes, _)) in pushed.into_iter().zip(batch.iter()) {
-            words.extend(bytes.as_chunks().0.iter().map(|word| (timer, u64::from_le_bytes(*word))).filter(|(_, word)| *word != 0));
-        }
-    }
-    Ok(words)
 }

@@ -61,11 +61,16 @@ pub(super) fn find(
         *known = known.filter(|known| *known == holder);
         waits.push((*candidate, holder, *end));
     }
-    let others = others(source, queues, spans, waits.iter().map(|(.., end)| end.descriptor).filter(|end| !holders.contains_key(end)))?;
+    let unknown = waits.iter().map(|(.., end)| end.descriptor).filter(|end| !holders.contains_key(end)).collect();
+    let others = others(source, queues, spans, &unknown)?;
     let mut polled = HashMap::new();
     for (candidate, holder, end) in waits {
         let waits_too = holders.get(&end.descriptor).copied().flatten();
-        let other = waits_too.or_else(|| others.get(&end.descriptor).copied());
+        let other = match (waits_too, &others) {
+            (None, None) => continue,
+            (None, Some(others)) => others.get(&end.descriptor).copied(),
+            (waits_too, _) => waits_too,
+        };
         links.push(Link { candidate, object: holder, sudog: 0 });
         links.extend(other.map(|object| Link { candidate, object, sudog: 0 }));
         polled.insert(candidate, Polled { pipe: end.pipe, other_known: waits_too.is_some() });
@@ -73,21 +78,22 @@ pub(super) fn find(
     Ok(polled)
 }
 
-/// What holds descriptors that nobody waits for, by descriptor: objects that have a finalizer.
+/// What holds descriptors that nobody waits for, by descriptor: objects that have a finalizer. None where those are too many to be asked.
 fn others(
     source: &mut Source<'_>,
     queues: &Queues<'_>,
     spans: &Spans,
-    descriptors: impl Iterator<Item = u32>,
-) -> Result<HashMap<u32, u64>, NoProof> {
-    let wanted: HashSet<u32> = descriptors.collect();
+    wanted: &HashSet<u32>,
+) -> Result<Option<HashMap<u32, u64>>, NoProof> {
     let mut found = HashMap::new();
     if wanted.is_empty() {
-        return Ok(found);
+        return Ok(Some(found));
     }
     let layout = &queues.layout.poll_desc;
     let mut bytes = vec![0; usize::try_from(layout.size).unwrap_or(usize::MAX).min(DESCRIPTION)];
-    for object in specials::finalized(source, &spans.specials, &queues.layout.special, queues.minor)? {
+    let objects = specials::objects(source, &spans.specials, &queues.layout.special, queues.minor, &[specials::Kind::Finalizer])?;
+    let Some(objects) = objects else { return Ok(None) };
+    for object in objects {
         let Some((from, to)) = spans.object_range(object) else { continue };
         let Some(words) = super::words(source, from, to, HOLDER)? else { continue };
         for window in words.windows(3) {
@@ -101,7 +107,7 @@ fn others(
             }
         }
     }
-    Ok(found)
+    Ok(Some(found))
 }
 
 /// Whether the address of a description can be there.
