@@ -313,7 +313,12 @@ impl<D: Deadline> Looks<D> {
             return (OwnEnds::default(), false);
         }
         self.look_at_descriptors(now);
-        self.descriptors.own_ends(&self.root, self.subject.listed.pid)
+        let pid = self.subject.listed.pid;
+        match self.descriptors.own_ends(&self.root, pid) {
+            // A child has all open files of the process until it executes its program.
+            (_, true) => self.descriptors.own_ends(&self.root, pid),
+            known => known,
+        }
     }
 
     fn prove(&mut self) {
