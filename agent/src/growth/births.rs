@@ -73,16 +73,16 @@ pub(super) fn rush(births: &[Tick], end: Tick) -> bool {
 
 /// Beginnings, in order: who was first seen at one look began evenly since the look before it, as far as is known, and no more than `gap`
 /// earlier.
-pub(super) fn spread(births: &[Tick], gap: Tick) -> Vec<Tick> {
-    let (mut spread, mut before) = (Vec::with_capacity(births.len()), 0);
+pub(super) fn even(births: &[Tick], gap: Tick) -> Vec<Tick> {
+    let (mut even, mut before) = (Vec::with_capacity(births.len()), 0);
     for seen in births.chunk_by(|a, b| a == b) {
         let at = seen.first().copied().unwrap_or_default();
         let (between, count) = (u64::from(gap.min(at.saturating_sub(before))), u64::try_from(seen.len()).unwrap_or(u64::MAX));
         let ahead = |ahead: u64| Tick::try_from(between * (2 * ahead + 1) / (2 * count)).unwrap_or_default();
-        spread.extend((0..count).rev().map(|index| at.saturating_sub(ahead(index))));
+        even.extend((0..count).rev().map(|index| at.saturating_sub(ahead(index))));
         before = at;
     }
-    spread
+    even
 }
 
 /// Whether they fill the last part of that time.
@@ -192,7 +192,7 @@ mod tests {
         let mut births = births(count, 4500, at);
         assert_eq!(rush(&births, 4500), expected, "{name}, {count}");
         births.iter_mut().for_each(|at| *at = at.next_multiple_of(500));
-        assert_eq!(rush(&spread(&births, 500), 4500), expected, "{name}, {count}, each five seconds");
+        assert_eq!(rush(&even(&births, 500), 4500), expected, "{name}, {count}, each five seconds");
     }
 
     #[test]
@@ -216,9 +216,9 @@ mod tests {
     #[test]
     fn who_was_first_seen_at_one_look() {
         let births = [500, 500, 1000, 1000, 1000, 1000, 3000, 3100];
-        assert_eq!(spread(&births, 400), [200, 400, 650, 750, 850, 950, 2800, 3050]);
-        assert_eq!(spread(&births, 0), births);
-        assert!(spread(&[], 400).is_empty());
+        assert_eq!(even(&births, 400), [200, 400, 650, 750, 850, 950, 2800, 3050]);
+        assert_eq!(even(&births, 0), births);
+        assert!(even(&[], 400).is_empty());
     }
 
     /// Whether so many that begin evenly in each third of a minute fade, without a threshold and with one of ten seconds.

@@ -24,8 +24,6 @@ pub(super) struct Site {
     pub(super) last_birth: Tick,
     /// The longest time between two of them.
     pub(super) longest_pause: Tick,
-    /// Goroutines that ended while watched.
-    pub(super) deaths: u64,
     /// So many proofs in a row said that those who are there lead to nothing outside of the process.
     pub(super) inward: u16,
 }
@@ -52,15 +50,15 @@ const STACKS: u32 = 8;
 /// So many whom no proof has seen are worth one, and one in so many of those whom one has seen.
 const UNSEEN: u32 = 3;
 
-/// All of them, in tables that end: what does not fit is not followed, and counted.
+/// All of them, in tables that end: what does not fit is not followed.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     sites: Vec<Site>,
     site_numbers: HashMap<RuntimeAddress, u16>,
     groups: Vec<Group>,
     group_numbers: HashMap<(u16, u8, RuntimeAddress), u32>,
-    /// Goroutines that were not followed, as their place did not fit.
-    pub(super) left_out: u64,
+    /// A `go` statement did not fit.
+    pub(super) full: bool,
 }
 
 impl Groups {
@@ -71,10 +69,10 @@ impl Groups {
         }
         let number = u16::try_from(self.sites.len()).ok().filter(|number| usize::from(*number) < SITES);
         let Some(number) = number else {
-            self.left_out += 1;
+            self.full = true;
             return None;
         };
-        self.sites.push(Site { created_at, longest_life: 0, births: 0, last_birth: 0, longest_pause: 0, deaths: 0, inward: 0 });
+        self.sites.push(Site { created_at, longest_life: 0, births: 0, last_birth: 0, longest_pause: 0, inward: 0 });
         self.site_numbers.insert(created_at, number);
         Some(number)
     }
@@ -181,7 +179,6 @@ impl Groups {
     /// A life of this length has ended.
     pub(super) fn died(&mut self, site: u16, lived: Tick) {
         if let Some(site) = self.sites.get_mut(usize::from(site)) {
-            site.deaths += 1;
             site.longest_life = site.longest_life.max(lived);
         }
     }

@@ -30,54 +30,17 @@ use super::{
     births::{self, Births},
     groups::Group,
     member::{SYSCALL, Tick},
+    spread::Spread,
     stretch::{Stretch, starts},
     sums::{Dead, SiteSums, Sums},
 };
 use crate::model::{Evidence, RuntimeAddress, Suspect};
 
-const PARTS: usize = 6;
 const MEMBERS: u32 = 3;
 const STUCK_PARTS: usize = 3;
 const LIVE_PARTS: usize = 4;
 /// Proofs in a row that must say that nothing outside is led to.
 const PROOFS: u16 = 2;
-
-/// How something is spread over the time that is judged.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Spread {
-    pub(super) count: u32,
-    parts: [u32; PARTS],
-    pub(super) oldest: Option<Tick>,
-}
-
-impl Spread {
-    /// `at`, of a stretch of time that began at `start` and is `length` long.
-    pub(super) fn add(&mut self, at: Tick, start: Tick, length: Tick) {
-        self.count += 1;
-        let part = u64::from(at.saturating_sub(start)) * PARTS as u64 / u64::from(length.max(1));
-        let part = usize::try_from(part).unwrap_or(PARTS).min(PARTS - 1);
-        if let Some(count) = self.parts.get_mut(part) {
-            *count += 1;
-        }
-        self.oldest = Some(self.oldest.map_or(at, |oldest| oldest.min(at)));
-    }
-
-    /// Enough, in enough parts, and in the last third, too.
-    pub(super) fn spans(&self, parts: usize) -> bool {
-        let used = self.parts.iter().filter(|count| **count > 0).count();
-        self.count >= MEMBERS && used >= parts && self.recent() > 0
-    }
-
-    /// The same, and still growing: what came to an end, or comes to one, has few in the last third.
-    pub(super) fn grows(&self, parts: usize) -> bool {
-        self.spans(parts) && self.recent().saturating_mul(12) >= self.count
-    }
-
-    /// Those in the last third.
-    fn recent(&self) -> u32 {
-        self.parts.iter().skip(PARTS * 2 / 3).sum()
-    }
-}
 
 /// What somebody is accused of, and by which evidence: what stands is known by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -228,7 +191,7 @@ impl<'a> Judgement<'a> {
             let since = |start: Tick| Stretch::since(start, births, born, threshold, self.now);
             starts(self.now, Some(shortest_ns)).into_iter().filter_map(since)
         };
-        let rushes = |stretch: &Stretch<'_>| self.is_own(site, stretch.births) && stretch.rushes(stretches.rush_ns, self.watch.last_gap());
+        let rushes = |stretch: &Stretch<'_>| stretch.rushes(stretches.rush_ns, self.watch.last_gap()) && self.is_own(site, stretch.births);
         let found = of(stretches.waiting_ns).find(|stretch| stretch.goes_on(stretches.waiting_ns));
         let oldest = found.or_else(|| of(stretches.rush_ns).find(rushes))?.oldest;
         Some(Growth { oldest, start: oldest })

@@ -200,6 +200,11 @@ impl Reasons {
         self.get(number).map(WaitReason::kind)
     }
 
+    /// Whether it may be for what is outside of the process: it waits for the kernel, or is in a system call or in C.
+    pub(super) fn is_outside(&self, number: u8) -> bool {
+        number == SYSCALL || self.kind(number) == Some(WaitKind::Io)
+    }
+
     /// Whether goroutines can be stuck in it: only other goroutines end it, or nobody does.
     pub(super) fn can_be_stuck(&self, number: u8) -> bool {
         use WaitKind::{Channel, Cond, Coroutine, Forever, Io, Semaphore};

@@ -4,8 +4,9 @@
 //! with each. Output noun: [`Suspect`]. Must not know processes, memory, executables; has no clock and no threads.
 //!
 //! One [`Watch`] for each process. A goroutine takes some 40 bytes; where there are more than [`Settings::members`], one in two, four and
-//! so on is followed, and [`Suspect::one_in`] says so. No constant is an absolute time, but for a floor of one second: all are
-//! relative to the length of the watch, or to waits that the goroutines themselves have shown.
+//! so on is followed, and [`Suspect::one_in`] says so. How long a wait or a life is too long is no constant, but for a floor of one
+//! second: it is relative to the length of the watch, or to waits that the goroutines themselves have shown. How long a watch without an
+//! end must see a growth is in [`Stretches`].
 
 mod births;
 mod calls;
@@ -20,6 +21,7 @@ mod proofs;
 mod queues;
 mod schedule;
 mod settings;
+mod spread;
 mod standing;
 mod stretch;
 mod sums;
@@ -159,7 +161,7 @@ impl Watch {
             Entry::Occupied(entry) => {
                 let member = entry.into_mut();
                 member.census = census;
-                self.looping.see(member, is_io || reason == SYSCALL);
+                self.looping.see(member, self.reasons.is_outside(reason));
                 if member.seq == goroutine.seq && member.reason == reason {
                     if reason == SYSCALL {
                         let wants = self.calls.wants(goroutine.goid, now) && self.stacks_asked < self.settings.stacks;
@@ -348,6 +350,12 @@ impl Watch {
 
     fn tick(&self, now_ns: u64) -> Tick {
         tick(self.since_start(now_ns))
+    }
+
+    /// Whether the program has more `go` statements than can be followed: those that came last are not.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.groups.full
     }
 
     /// The time between the last two censuses.

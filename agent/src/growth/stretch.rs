@@ -14,10 +14,10 @@ const RUSH_LOOKS: Tick = 6;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stretch<'a> {
     pub(super) births: &'a [Tick],
-    /// All of the same `go` statement.
-    born: &'a [Tick],
-    /// The first of them.
+    /// When the first of them began.
     pub(super) oldest: Tick,
+    /// All of the same `go` statement who began since then.
+    born: &'a [Tick],
     /// Who began later is too young to be suspected.
     judged: Tick,
     now: Tick,
@@ -35,7 +35,7 @@ impl<'a> Stretch<'a> {
     pub(super) fn goes_on(&self, shortest_ns: u64) -> bool {
         let length = self.length();
         let is_long = length >= tick(shortest_ns) && self.judged.saturating_sub(self.oldest) >= length / 2;
-        is_long && births::go_on(self.births, self.judged) && self.still(self.born)
+        is_long && births::go_on(self.births, self.judged) && self.continues(self.born)
     }
 
     /// Whether they rush, for so long at least, as far as looks tell that are so far apart.
@@ -45,12 +45,11 @@ impl<'a> Stretch<'a> {
         let is_seen = self.length() >= tick(shortest_ns) && known.saturating_sub(self.oldest) >= gap.saturating_mul(RUSH_LOOKS);
         // When the first look found some, they had begun for an unknown part of the time before it.
         let later = self.births.get(self.births.partition_point(|at| *at == self.oldest)..).unwrap_or_default();
-        is_seen && births::rush(&births::spread(later, gap), known) && self.still(&births::spread(self.born, gap))
+        is_seen && births::rush(&births::even(later, gap), known) && self.continues(&births::even(self.born, gap))
     }
 
-    /// Whether they go on to begin since the last of those who are old enough, who may all have been ended together: that shows in those
-    /// who are younger.
-    fn still(&self, born: &[Tick]) -> bool {
+    /// Whether they go on to begin up to now: those who are old enough tell nothing of the time since, in which all may have begun to end.
+    fn continues(&self, born: &[Tick]) -> bool {
         births::keep_pace(born, self.now) && births::last(born, self.now)
     }
 

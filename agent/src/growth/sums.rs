@@ -144,16 +144,16 @@ impl Dead {
 
 impl SiteSums {
     fn add(&mut self, watch: &Watch, now: Tick, goid: u64, member: &Member, stuck: bool) {
-        let io = watch.reasons.kind(member.reason) == Some(WaitKind::Io) || member.reason == SYSCALL;
+        let is_outside = watch.reasons.is_outside(member.reason);
         self.all += 1;
-        self.outside += u32::from(io);
+        self.outside += u32::from(is_outside);
         if member.at_start() {
             return;
         }
         self.born.add(member.born);
         let age = now.saturating_sub(member.born);
         let longest = watch.groups.get_site(member.site).map_or(0, |site| site.longest_life);
-        if stuck || io || member.runs < 2 || age <= watch.threshold(longest) {
+        if stuck || is_outside || member.runs < 2 || age <= watch.threshold(longest) {
             return;
         }
         // Three of its usual gaps without a run: it has blocked for good, or waits for something else than its loop.

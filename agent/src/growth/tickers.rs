@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use super::{NS_PER_TICK, TICKS_PER_SECOND, Watch, judge::Spread, member::Tick, stretch::starts};
+use super::{NS_PER_TICK, TICKS_PER_SECOND, Watch, member::Tick, spread::Spread, stretch::starts};
 use crate::model::{RuntimeAddress, Ticker, TickerSuspect};
 
 /// Parts of the time in which some must have begun.

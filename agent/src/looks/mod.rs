@@ -73,6 +73,8 @@ pub struct Looks<D> {
     censuses: u64,
     proofs: usize,
     problem: Option<RuntimeError>,
+    /// It was said that not all are followed.
+    said_full: bool,
 }
 
 impl<D: Deadline> Looks<D> {
@@ -101,6 +103,7 @@ impl<D: Deadline> Looks<D> {
             censuses: 0,
             proofs: 0,
             problem: None,
+            said_full: false,
         }
     }
 
@@ -227,6 +230,11 @@ impl<D: Deadline> Looks<D> {
                 wanted.push(goroutine.clone());
             }
         });
+        if self.watch.is_full() && !self.said_full {
+            self.said_full = true;
+            let pid = self.subject.listed.pid;
+            tracing::warn!(pid, "more go statements than can be followed: leaks at those that came last are not found; said once");
+        }
         // A census that ended early has not seen everybody: nobody is missed then.
         match counted {
             Ok(_) => self.watch.end_census(),

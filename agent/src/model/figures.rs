@@ -41,7 +41,8 @@ pub struct RuntimeFigures {
     pub allocations: Option<u64>,
     /// Bytes of goroutine stacks.
     pub stack_bytes: Option<u64>,
-    /// Bytes of all other memory that the runtime has ready: off by the stacks that came or went while both were read.
+    /// Bytes of all other memory that the runtime has ready: off by the stacks that came or went between a reading of all and
+    /// one of them.
     pub other_bytes: Option<u64>,
     /// How long goroutines were runnable before they ran; one in eight is measured by the runtime.
     pub schedule_latency: Option<Histogram>,

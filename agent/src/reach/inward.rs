@@ -78,15 +78,18 @@ impl<'a> Inward<'a> {
         // A cleanup may be that of a part.
         let mut closing: Vec<u64> = closing.iter().filter_map(|object| Some(mark.object(*object)?.from)).collect();
         closing.sort_unstable();
-        let (mut held, mut left) = (Vec::new(), STACKS);
-        let mut stacks: VecDeque<(u32, u64, u64)> = (0..).zip(seen).map(|(index, seen)| stack(index, seen)).collect();
-        while !stacks.is_empty() {
-            let Some(words) = nearest(source, &mut stacks, &mut left)? else { return Ok(None) };
-            let objects = words.into_iter().filter_map(|(index, word)| Some((index, mark.object(word)?)));
-            held.extend(objects.filter(|(_, object)| !object.closed).map(|(index, object)| (object.from, index)));
-            if held.len() > HELD {
-                return Ok(None);
-            }
+        let bytes = |seen: &Seen| stack(seen).1 - stack(seen).0;
+        if seen.iter().map(bytes).fold(0, u64::saturating_add) > STACKS {
+            return Ok(None);
+        }
+        let mut held = Vec::new();
+        let stacks = (0_u32..).zip(seen).map(|(index, seen)| (index, stack(seen).0, stack(seen).1));
+        source.words(stacks, &mut |index, word| {
+            let object = mark.object(word).filter(|object| !object.closed && held.len() <= HELD);
+            held.extend(object.map(|object| (object.from, index)));
+        })?;
+        if held.len() > HELD {
+            return Ok(None);
         }
         held.sort_unstable();
         held.dedup();
@@ -118,38 +121,44 @@ impl<'a> Inward<'a> {
     /// Whether all that the goroutine leads to is within the process; `left`: how much more may be read.
     fn is_inward(&self, source: &mut Source<'_>, index: usize, left: &mut u64) -> Result<bool, NoProof> {
         let Some(created_at) = self.seen.get(index).map(|seen| seen.created_at) else { return Ok(false) };
-        let mut walk = Walk::default();
-        self.push(index, &mut walk);
-        while !walk.ranges.is_empty() {
-            let Some(words) = nearest(source, &mut walk.ranges, left)? else { return Ok(false) };
-            for object in words.into_iter().filter_map(|((), word)| self.mark.object(word)) {
-                // What is the runtime's own leads everywhere.
-                if object.closed || !walk.objects.insert(object.from) {
-                    continue;
-                }
-                if self.closing.binary_search(&object.from).is_ok() {
-                    if is_standard(source, &object)? {
-                        continue;
-                    }
-                    return Ok(false);
-                }
-                if object.is_open() {
-                    walk.ranges.push_back(((), object.from, object.to));
-                }
-                // Others of the same statement are asked for themselves.
-                let is_other = |holder: &usize| self.seen.get(*holder).is_some_and(|seen| seen.created_at != created_at);
-                for (count, holder) in self.holders(object.from).filter(is_other).enumerate() {
-                    if count >= HOLDERS {
-                        return Ok(false);
-                    }
-                    self.push(holder, &mut walk);
-                }
-                if walk.objects.len() > OBJECTS || walk.goroutines.len() > OBJECTS {
+        let (mut trail, mut is_short) = (Trail::default(), true);
+        self.push(index, &mut trail);
+        while is_short && !trail.ranges.is_empty() {
+            let Some(ranges) = trail.next(left) else { return Ok(false) };
+            source.words(ranges, &mut |(), word| {
+                is_short = is_short && self.mark.object(word).is_none_or(|object| self.meet(object, created_at, &mut trail));
+            })?;
+            while let Some(object) = trail.closing.pop() {
+                if !is_standard(source, &object)? {
                     return Ok(false);
                 }
             }
         }
-        Ok(true)
+        Ok(is_short)
+    }
+
+    /// Notes an object that is led to, and who holds it; false where that is too much to be followed.
+    fn meet(&self, object: Object, created_at: u64, trail: &mut Trail) -> bool {
+        // What is the runtime's own leads everywhere.
+        if object.closed || !trail.objects.insert(object.from) {
+            return true;
+        }
+        if self.closing.binary_search(&object.from).is_ok() {
+            trail.closing.push(object);
+            return true;
+        }
+        if object.is_open() {
+            trail.ranges.push_back((object.from, object.to));
+        }
+        // Others of the same statement are asked for themselves.
+        let is_other = |holder: &usize| self.seen.get(*holder).is_some_and(|seen| seen.created_at != created_at);
+        for (count, holder) in self.holders(object.from).filter(is_other).enumerate() {
+            if count >= HOLDERS {
+                return false;
+            }
+            self.push(holder, trail);
+        }
+        trail.objects.len() <= OBJECTS && trail.goroutines.len() <= OBJECTS
     }
 
     /// The goroutines that have the object on their stacks.
@@ -160,49 +169,44 @@ impl<'a> Inward<'a> {
     }
 
     /// The stack of a goroutine is to be read.
-    fn push(&self, index: usize, walk: &mut Walk) {
-        if walk.goroutines.insert(index) {
-            walk.ranges.extend(self.seen.get(index).map(|seen| stack((), seen)));
+    fn push(&self, index: usize, trail: &mut Trail) {
+        if trail.goroutines.insert(index) {
+            trail.ranges.extend(self.seen.get(index).map(stack));
         }
     }
 }
 
 /// What a goroutine leads to, as far as it is known.
 #[derive(Default)]
-struct Walk {
+struct Trail {
     objects: HashSet<u64>,
     goroutines: HashSet<usize>,
+    /// Objects that close something and were not looked at yet.
+    closing: Vec<Object>,
     /// Still to be read, the nearest first.
-    ranges: VecDeque<((), u64, u64)>,
+    ranges: VecDeque<(u64, u64)>,
 }
 
-/// The stack of a goroutine.
-fn stack<T>(of: T, seen: &Seen) -> (T, u64, u64) {
-    let (low, high) = seen.stack();
-    (of, low, high)
-}
-
-/// Takes the first of `ranges`, as many bytes as are read together, and reads their words, each with what came with its range; none where
-/// that is more than is `left` to be read.
-fn nearest<T: Copy>(
-    source: &mut Source<'_>,
-    ranges: &mut VecDeque<(T, u64, u64)>,
-    left: &mut u64,
-) -> Result<Option<Vec<(T, u64)>>, NoProof> {
-    let (mut nearest, mut bytes) = (Vec::new(), 0);
-    while bytes < TOGETHER
-        && let Some((of, from, to)) = ranges.pop_front()
-    {
-        let end = to.min(from.saturating_add(TOGETHER - bytes)).max(from);
-        bytes += end - from;
-        nearest.push((of, from, end));
-        if end < to {
-            ranges.push_front((of, end, to));
+impl Trail {
+    /// The nearest ranges, as many as are read together; none where that is more than is `left` to be read.
+    fn next(&mut self, left: &mut u64) -> Option<Vec<((), u64, u64)>> {
+        let (mut ranges, mut bytes) = (Vec::new(), 0);
+        while bytes < TOGETHER
+            && let Some((from, to)) = self.ranges.pop_front()
+        {
+            bytes += to - from;
+            ranges.push(((), from, to));
         }
+        *left = left.checked_sub(bytes)?;
+        Some(ranges)
     }
-    let Some(rest) = left.checked_sub(bytes) else { return Ok(None) };
-    *left = rest;
-    source.words(&nearest).map(Some)
+}
+
+/// The words of a stack.
+fn stack(seen: &Seen) -> (u64, u64) {
+    let (low, high) = seen.stack();
+    let (low, high) = (low.checked_next_multiple_of(8).unwrap_or(high), high / 8 * 8);
+    (low, high.max(low))
 }
 
 /// Whether an object that closes something is `os.Stdin`, `Stdout` or `Stderr`, which whoever logs has: it begins with a lock of two words and

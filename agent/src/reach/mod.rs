@@ -42,6 +42,7 @@ mod specials;
 mod tickers;
 mod timers;
 mod waits;
+mod walk;
 
 use goroscope_gobin::{RuntimeFacts, VirtualAddress};
 

@@ -12,17 +12,17 @@ use super::NoProof;
 use super::goroutines::{Candidate, Doing, Seen, Watched};
 use super::mark::Mark;
 use super::source::Source;
-use super::timers::{Due, TOGETHER};
+use super::timers::Due;
+use super::walk::{Bounds, Walk};
 use crate::model::Waiter;
 
 /// Goroutines whose stacks are looked at, and the bytes of each.
 const SLEEPERS: usize = 8 << 10;
 const STACK: u64 = 2048;
-/// Objects that are looked at in one generation, and the bytes of each.
+/// Steps from a stack: to what is on it, a closure, what that holds.
+const BOUNDS: Bounds = Bounds { steps: 3, objects: OBJECTS, bytes: 512 };
+/// Objects that are looked at in one generation.
 const OBJECTS: usize = 1 << 16;
-const OBJECT: u64 = 512;
-/// Steps from a stack: a closure, what it holds.
-const STEPS: usize = 2;
 /// Who waits for a goroutine that waits for one that sleeps.
 const GENERATIONS: usize = 2;
 
@@ -46,16 +46,18 @@ impl Peers {
         for _ in 0..GENERATIONS {
             sleepers.truncate(SLEEPERS);
             let mut fresh = Vec::new();
-            for (object, sleeper) in lead_to(source, mark, &sleepers, seen)? {
-                for number in watched.by(object) {
-                    let Some(candidate) = candidates.get(number).filter(|candidate| candidate.last_deadline_ns.is_none()) else {
-                        continue;
-                    };
-                    if peers.note(number, sleeper) {
-                        fresh.push(candidate.seen);
-                    }
-                }
+            let mut walk = Walk::new(mark, BOUNDS, OBJECTS);
+            for (number, sleeper) in sleepers.iter().enumerate().filter_map(|(number, sleeper)| Some((number, seen.get(*sleeper)?))) {
+                let (low, high) = sleeper.stack();
+                walk.range(number, low, high.min(low.saturating_add(STACK)));
             }
+            walk.follow(source, &mut |sleeper, object| {
+                let Some(goid) = sleepers.get(sleeper).and_then(|sleeper| seen.get(*sleeper)).map(|sleeper| sleeper.goid) else { return };
+                for number in watched.by(object) {
+                    let candidate = candidates.get(number).filter(|candidate| candidate.last_deadline_ns.is_none());
+                    fresh.extend(candidate.filter(|_| peers.note(number, goid)).map(|candidate| candidate.seen));
+                }
+            })?;
             sleepers = fresh;
         }
         Ok(peers)
@@ -75,38 +77,4 @@ impl Peers {
     pub(super) fn take(&mut self, number: usize) -> Vec<u64> {
         self.0.remove(&number).unwrap_or_default()
     }
-}
-
-/// Objects in spans with what is waited on, that the stacks of `sleepers` lead to; and the goid of who sleeps.
-fn lead_to(source: &mut Source<'_>, mark: &Mark, sleepers: &[usize], seen: &[Seen]) -> Result<Vec<(u64, u64)>, NoProof> {
-    let (mut found, mut left) = (Vec::new(), OBJECTS);
-    for sleepers in sleepers.chunks(TOGETHER) {
-        let of = |index: usize| sleepers.get(index).and_then(|sleeper| seen.get(*sleeper));
-        let stack = |index: usize| {
-            let (low, high) = of(index)?.stack();
-            Some((index, low, high.min(low.saturating_add(STACK))))
-        };
-        let stacks: Vec<_> = (0..sleepers.len()).filter_map(stack).collect();
-        let mut active = source.words(&stacks)?;
-        for step in 0..=STEPS {
-            let mut frontier = Vec::new();
-            for (index, word) in active {
-                let (Some(object), Some(sleeper)) = (mark.object(word), of(index)) else { continue };
-                if object.watched {
-                    found.push((object.from, sleeper.goid));
-                }
-                if object.is_open() && step < STEPS {
-                    frontier.push((index, object.from, object.to.min(object.from + OBJECT)));
-                }
-            }
-            frontier.sort_unstable();
-            frontier.dedup();
-            frontier.truncate(left);
-            left -= frontier.len();
-            active = source.words(&frontier)?;
-        }
-    }
-    found.sort_unstable();
-    found.dedup();
-    Ok(found)
 }

@@ -20,10 +20,11 @@ struct Kind {
     count: u64,
     /// Where they begin.
     entries: u64,
+    name: &'static str,
 }
 
-const FINALIZERS: Kind = Kind { size: 4096, next: 0, count: 16, entries: 24 };
-const CLEANUPS: Kind = Kind { size: 512, next: 16, count: 24, entries: 32 };
+const FINALIZERS: Kind = Kind { size: 4096, next: 0, count: 16, entries: 24, name: "allfin" };
+const CLEANUPS: Kind = Kind { size: 512, next: 16, count: 24, entries: 32, name: "gcCleanups" };
 
 /// Marks what they hold. An entry stays where it is until its function has returned, or is on the stack of who runs it.
 pub(super) fn mark(source: &mut Source<'_>, mark: &mut Mark, variables: &Variables) -> Result<(), NoProof> {
@@ -32,7 +33,7 @@ pub(super) fn mark(source: &mut Source<'_>, mark: &mut Mark, variables: &Variabl
 }
 
 fn blocks(source: &mut Source<'_>, mark: &mut Mark, list: u64, kind: &Kind) -> Result<(), NoProof> {
-    const NONSENSE: NoProof = NoProof::Implausible { what: "allfin" };
+    let nonsense = || NoProof::Implausible { what: kind.name };
     source.forget();
     // A page of variables that was never written is not there.
     let mut block = source.word(list)?.unwrap_or(0);
@@ -42,7 +43,7 @@ fn blocks(source: &mut Source<'_>, mark: &mut Mark, list: u64, kind: &Kind) -> R
             return Ok(());
         }
         source.time()?;
-        let next = source.word(block.wrapping_add(kind.next))?.ok_or(NONSENSE)?;
+        let next = source.word(block.wrapping_add(kind.next))?.ok_or_else(nonsense)?;
         if source.word(block.wrapping_add(kind.count))?.unwrap_or(0) & 0xffff_ffff != 0 {
             for offset in (kind.entries..kind.size).step_by(8) {
                 mark.word(source.word(block.wrapping_add(offset))?.unwrap_or(0));
@@ -57,5 +58,5 @@ fn blocks(source: &mut Source<'_>, mark: &mut Mark, list: u64, kind: &Kind) -> R
             earlier = block;
         }
     }
-    Err(NONSENSE)
+    Err(nonsense())
 }

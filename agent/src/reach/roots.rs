@@ -1,4 +1,4 @@
-//! Where marking begins, but for goroutines: data of the modules, timers, specials. And what is never looked into.
+//! Where marking begins, but for goroutines, timers and specials: data of the modules. And what is never looked into.
 //!
 //! Input: the runtime's variables. Output: ranges and words for a [`Mark`]. Must not know who waits.
 
@@ -6,7 +6,7 @@ use goroscope_gobin::layout::Layout;
 
 use super::NoProof;
 use super::mark::Mark;
-use super::source::{Batch, Source, word_at};
+use super::source::Source;
 
 /// Modules of a program: plugins have one each.
 const MODULES: usize = 1024;
@@ -16,8 +16,6 @@ const PROCESSORS: u64 = 4096;
 const THREADS: usize = 65_536;
 /// The largest data or bss that is believed.
 const DATA: u64 = 1 << 36;
-/// Pointers that are read of a list at once.
-const PIECE: u64 = 64 << 10;
 
 /// Where the runtime's variables are in this process.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +81,7 @@ impl<'a> Roots<'a> {
         Err(NONSENSE)
     }
 
-    /// Whether nothing of the modules is in it.
+    /// Whether it is data of a module.
     fn is_data(&self, at: u64) -> bool {
         self.data.iter().any(|(start, end)| (*start..*end).contains(&at))
     }
@@ -171,22 +169,6 @@ pub(super) fn pair(source: &mut Source<'_>, first: u64, second: u64) -> Result<(
 
 /// The words of a list that are not 0. What is not there is left out.
 pub(super) fn pointers(source: &mut Source<'_>, list: u64, length: u64, each: &mut dyn FnMut(u64)) -> Result<(), NoProof> {
-    let mut batch = Batch::default();
     let Some(end) = length.checked_mul(8).and_then(|bytes| list.checked_add(bytes)) else { return Ok(()) };
-    let mut at = list;
-    while at < end {
-        let next = end.min(at.saturating_add(PIECE));
-        batch.clear();
-        batch.push_present(source, at, next)?;
-        batch.fill(source)?;
-        for (_, bytes, _) in batch.iter() {
-            for offset in (0..u32::try_from(bytes.len()).unwrap_or(0)).step_by(8) {
-                if let Some(word) = word_at(bytes, offset).filter(|word| *word != 0) {
-                    each(word);
-                }
-            }
-        }
-        at = next;
-    }
-    Ok(())
+    source.words([((), list, end)], &mut |(), word| each(word))
 }

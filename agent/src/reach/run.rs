@@ -145,7 +145,7 @@ impl<'a> Run<'a> {
         if crowds.is_empty() {
             return Ok(());
         }
-        // What holds a descriptor has one or the other, by Go's version.
+        // Of what holds descriptors only the pipe of a splice has a cleanup, from Go 1.25 on.
         let (layout, kinds) = (&self.roots.layout.special, [specials::Kind::Finalizer, specials::Kind::Cleanup]);
         let Some(closing) = specials::objects(&mut self.source, specials, layout, self.minor, &kinds)? else { return Ok(()) };
         if let Some(inward) = Inward::read(&mut self.source, &self.mark, &self.before.all, &closing)? {

@@ -13,8 +13,9 @@ const PAGE: u64 = 4096;
 const CHUNK: u64 = 1024 * PAGE;
 /// Chunks that are remembered: 64 GiB of addresses. A heap that may be read is smaller; torn pointers are not worth more.
 const CHUNKS: usize = 16_384;
-/// Ranges that are read together.
-const RANGES: usize = 512;
+/// Bytes, and pieces, whose words are read together.
+const TOGETHER: usize = 64 << 10;
+const PIECES: usize = 512;
 /// Pages that are kept for reads of a few words.
 const KEPT: u64 = 256;
 
@@ -167,23 +168,31 @@ impl<'a> Source<'a> {
         Ok(self.small(at, &mut bytes)?.then(|| u64::from_le_bytes(bytes)))
     }
 
-    /// The words of the parts of `ranges` that are present, but 0; each with what came with its range. How long they are is in the caller's
-    /// hands.
-    pub(super) fn words<T: Copy>(&mut self, ranges: &[(T, u64, u64)]) -> Result<Vec<(T, u64)>, NoProof> {
-        let (mut batch, mut words) = (Batch::default(), Vec::new());
-        for ranges in ranges.chunks(RANGES) {
-            batch.clear();
-            let mut pushed = Vec::with_capacity(ranges.len());
-            for &(of, from, to) in ranges {
-                batch.push_present(self, from.checked_next_multiple_of(8).unwrap_or(to), to)?;
+    /// Calls `each` with the words of `ranges` that are present, if they are not 0, and with what came with their range.
+    pub(super) fn words<T: Copy>(
+        &mut self,
+        ranges: impl IntoIterator<Item = (T, u64, u64)>,
+        each: &mut dyn FnMut(T, u64),
+    ) -> Result<(), NoProof> {
+        let (mut batch, mut pushed) = (Batch::default(), Vec::new());
+        for (of, from, to) in ranges {
+            let mut at = from.checked_next_multiple_of(8).unwrap_or(to);
+            while at < to {
+                let next = to.min(at.saturating_add(TOGETHER as u64));
+                batch.push_present(self, at, next)?;
                 pushed.resize(batch.pieces(), of);
-            }
-            batch.fill(self)?;
-            for (of, (_, bytes, _)) in pushed.into_iter().zip(batch.iter()) {
-                words.extend(bytes.as_chunks().0.iter().map(|word| (of, u64::from_le_bytes(*word))).filter(|(_, word)| *word != 0));
+                if batch.length() >= TOGETHER || batch.pieces() >= PIECES {
+                    batch.fill(self)?;
+                    batch.words(&pushed, each);
+                    batch.clear();
+                    pushed.clear();
+                }
+                at = next;
             }
         }
-        Ok(words)
+        batch.fill(self)?;
+        batch.words(&pushed, each);
+        Ok(())
     }
 
     /// Reads without asking whether it is present.
@@ -265,6 +274,13 @@ impl Batch {
             piece.whole = read.done || retry(source, piece.at, read.out)?;
         }
         Ok(())
+    }
+
+    /// Calls `each` with the words that were read, if they are not 0, and with what belongs to their piece.
+    fn words<T: Copy>(&self, pieces: &[T], each: &mut dyn FnMut(T, u64)) {
+        for (of, (_, bytes, _)) in pieces.iter().zip(self.iter()) {
+            bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).filter(|word| *word != 0).for_each(|word| each(*of, word));
+        }
     }
 
     /// What was read: where from, the bytes, and whether they are all there.

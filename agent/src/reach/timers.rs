@@ -2,14 +2,13 @@
 //!
 //! Input: `runtime.p.timers`. Output: words for a [`Mark`], [`Due`]. Must not know goroutines.
 
-use std::collections::HashSet;
-
 use goroscope_gobin::layout::Timer;
 
 use super::NoProof;
 use super::mark::Mark;
 use super::roots::{Roots, pair, pointers};
 use super::source::{Batch, Source, word_at};
+use super::walk::{Bounds, Walk};
 
 /// Timers of one processor that are believed.
 const TIMERS: u64 = 1 << 26;
@@ -17,13 +16,10 @@ const TIMERS: u64 = 1 << 26;
 const KEPT: usize = 1 << 20;
 /// Timers that are read, or followed, together.
 pub(super) const TOGETHER: usize = 512;
-/// Steps from what a timer holds: closure, context (Go 1.20 has two parts), its children, one bucket, one child.
-const STEPS: usize = 5;
-/// Objects that one timer is followed to, and the bytes of each that are looked at.
-const OBJECTS: usize = 64;
-const OBJECT: u64 = 1024;
+/// Steps from the closure that a timer calls: context (Go 1.20 has two parts), its children, one bucket, one child, what it waits on.
+const BOUNDS: Bounds = Bounds { steps: 6, objects: 64, bytes: 1024 };
 /// Objects that all timers are followed to.
-const ALL_OBJECTS: usize = 1 << 18;
+const OBJECTS: usize = 1 << 18;
 /// Before Go 1.23, `timer.status` of a timer that was stopped, or will be due at another time.
 pub(super) const STOPPED: std::ops::RangeInclusive<u32> = 3..=5;
 const MOVED: std::ops::RangeInclusive<u32> = 7..=8;
@@ -131,30 +127,12 @@ fn parse(bytes: &[u8], layout: &Timer) -> Option<Due> {
 
 /// Calls `each` with watched objects that a timer leads to in few steps, and its time.
 pub(super) fn follow(source: &mut Source<'_>, mark: &Mark, due: &[Due], each: &mut dyn FnMut(u64, u64)) -> Result<(), NoProof> {
-    let mut left = ALL_OBJECTS;
+    let mut left = OBJECTS;
     for due in due.chunks(TOGETHER) {
-        let mut known: HashSet<(usize, u64)> = HashSet::new();
-        let mut objects = vec![0_usize; due.len()];
-        let mut active: Vec<(usize, u64)> = due.iter().enumerate().map(|(timer, due)| (timer, due.argument)).collect();
-        for step in 0..=STEPS + 1 {
-            let mut frontier = Vec::new();
-            for (timer, word) in active {
-                let Some(object) = mark.object(word) else { continue };
-                if object.watched
-                    && let Some(due) = due.get(timer)
-                {
-                    each(object.from, due.when_ns);
-                }
-                let Some(objects) = objects.get_mut(timer).filter(|objects| **objects < OBJECTS) else { continue };
-                if !object.is_open() || step > STEPS || left == 0 || !known.insert((timer, object.from)) {
-                    continue;
-                }
-                *objects += 1;
-                left -= 1;
-                frontier.push((timer, object.from, object.to.min(object.from + OBJECT)));
-            }
-            active = source.words(&frontier)?;
-        }
+        let mut each = |timer: usize, object: u64| due.get(timer).into_iter().for_each(|due| each(object, due.when_ns));
+        let mut walk = Walk::new(mark, BOUNDS, left);
+        due.iter().enumerate().for_each(|(timer, due)| walk.word(timer, due.argument, &mut each));
+        left = walk.follow(source, &mut each)?;
     }
     Ok(())
 }

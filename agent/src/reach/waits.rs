@@ -20,6 +20,8 @@ use crate::model::OwnEnds;
 
 /// Cases of a select that are followed.
 const CASES: usize = 4096;
+/// Links of all goroutines: who has more in a select is given up.
+const LINKS: usize = 1 << 21;
 /// Sudogs that are read together.
 const TOGETHER: usize = 1024;
 
@@ -77,11 +79,11 @@ pub(super) fn resolve(
     spans: &Spans,
     seen: &[Seen],
 ) -> Result<(Vec<Candidate>, Vec<Link>), NoProof> {
-    let mut asking = seen.iter().enumerate().filter_map(|(index, seen)| match seen.doing {
+    let asking = seen.iter().enumerate().filter_map(|(index, seen)| match seen.doing {
         Doing::Asks(kind) => Some((index, kind)),
         _ => None,
     });
-    let asking: Vec<(usize, WaitKind)> = asking.by_ref().collect();
+    let asking: Vec<(usize, WaitKind)> = asking.collect();
     let of = |wanted: WaitKind| {
         asking
             .iter()
@@ -138,7 +140,7 @@ fn chains(
     let mut torn = Vec::new();
     let first = links.len();
     for _ in 0..CASES {
-        if active.is_empty() {
+        if active.is_empty() || links.len() >= LINKS {
             break;
         }
         let mut later = Vec::new();

@@ -6,7 +6,7 @@
 //! The kernel wakes who waits when the other end does something; other goroutines can by what holds the descriptor. Where the other end is
 //! the process itself, both are asked for: what holds the one descriptor, and what holds the other. That is known where somebody waits there
 //! too; else it is looked for among the objects that have a finalizer, which closes it when nothing leads there: so who waits is live, but a
-//! timer that leads there may end the wait.
+//! timer that leads there may end the wait. Where it is not found, nothing is said of who waits.
 
 use std::collections::{HashMap, HashSet};
 
@@ -66,34 +66,24 @@ pub(super) fn find(
     let mut polled = HashMap::new();
     for (candidate, holder, end) in waits {
         let waits_too = holders.get(&end.descriptor).copied().flatten();
-        let other = match (waits_too, &others) {
-            (None, None) => continue,
-            (None, Some(others)) => others.get(&end.descriptor).copied(),
-            (waits_too, _) => waits_too,
-        };
+        let Some(other) = waits_too.or_else(|| others.get(&end.descriptor).copied()) else { continue };
         links.push(Link { candidate, object: holder, sudog: 0 });
-        links.extend(other.map(|object| Link { candidate, object, sudog: 0 }));
+        links.push(Link { candidate, object: other, sudog: 0 });
         polled.insert(candidate, Polled { pipe: end.pipe, other_known: waits_too.is_some() });
     }
     Ok(polled)
 }
 
-/// What holds descriptors that nobody waits for, by descriptor: objects that have a finalizer. None where those are too many to be asked.
-fn others(
-    source: &mut Source<'_>,
-    queues: &Queues<'_>,
-    spans: &Spans,
-    wanted: &HashSet<u32>,
-) -> Result<Option<HashMap<u32, u64>>, NoProof> {
+/// What holds descriptors that nobody waits for, by descriptor: objects that have a finalizer, if those are not too many to be asked.
+fn others(source: &mut Source<'_>, queues: &Queues<'_>, spans: &Spans, wanted: &HashSet<u32>) -> Result<HashMap<u32, u64>, NoProof> {
     let mut found = HashMap::new();
     if wanted.is_empty() {
-        return Ok(Some(found));
+        return Ok(found);
     }
     let layout = &queues.layout.poll_desc;
     let mut bytes = vec![0; usize::try_from(layout.size).unwrap_or(usize::MAX).min(DESCRIPTION)];
     let objects = specials::objects(source, &spans.specials, &queues.layout.special, queues.minor, &[specials::Kind::Finalizer])?;
-    let Some(objects) = objects else { return Ok(None) };
-    for object in objects {
+    for object in objects.unwrap_or_default() {
         let Some((from, to)) = spans.object_range(object) else { continue };
         let Some(words) = super::words(source, from, to, HOLDER)? else { continue };
         for window in words.windows(3) {
@@ -107,7 +97,7 @@ fn others(
             }
         }
     }
-    Ok(Some(found))
+    Ok(found)
 }
 
 /// Whether the address of a description can be there.
