@@ -32,6 +32,7 @@ const EXAMPLES: &str = "Examples:
   goroscope run --listen 0.0.0.0:9640  let Prometheus on another host scrape
   goroscope run --pid 4711 --exact     one process, every event counted
   goroscope check --pid 4711 --report leaks.json  which go statements leak
+  goroscope goroutines 4711            every goroutine of a process: who made it, what it waits for
   goroscope inspect /usr/bin/etcd      what can be counted, and why not the rest
   goroscope doctor                     what this kernel and these capabilities allow";
 
@@ -80,15 +81,28 @@ pub struct InspectArgs {
 
 /// Flags of `check`.
 #[derive(Clone, Debug, ClapArgs)]
-#[command(after_help = "SIGINT and SIGTERM end the watch early: the report is written within two seconds. It is a JSON list, [] if nothing
-leaks, of kind (goroutine_leak, ticker), creation_site, creation_function, wait_reason, blocking_function, blocking_site,
-period_seconds (of a ticker), count, slope (a second), evidence (proven: nothing that can run leads to what they wait on, or nothing to the ticker;
-stuck: blocked for longer than ever seen to end; live: they loop and multiply) and since. Needs CAP_SYS_PTRACE, or the same user.
+#[command(
+    after_help = "SIGINT and SIGTERM end the watch early: the report is written within two seconds. Needs CAP_SYS_PTRACE, or the same user.
+
+The report is a JSON list, [] if nothing leaks. Each entry has:
+  kind                  goroutine_leak or ticker
+  creation_site         the go statement: folder/file.go:line; with creation_function
+  blocking_site         where they wait; with blocking_function and wait_reason
+  count                 goroutines, or tickers, that leak
+  slope                 how many more in a second
+  evidence              proven: nothing that can run leads to what they wait on, or to the ticker
+                        stuck: blocked for longer than such waits were ever seen to last
+                        live: they loop, never end, and multiply
+  since                 when the first of them was seen to begin
+  watched_seconds       how long was watched
+  followed_one_in       above 1 only every so many-th goroutine was followed: count and slope are estimates
+  period_seconds        of a ticker
 
 Exit statuses of check:
   0  nothing leaks, as far as could be seen in that time
   1  something leaks
-  2  the process could not be watched, or the report not be written")]
+  2  the process could not be watched, or the report not be written"
+)]
 pub struct CheckArgs {
     /// The process
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..=i64::from(i32::MAX)))]
@@ -98,7 +112,7 @@ pub struct CheckArgs {
     #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = span)]
     pub time: Duration,
 
-    /// Where to write the report; it appears there as a whole
+    /// Where to write the report; a file appears as a whole. - is standard output
     #[arg(long, value_name = "FILE")]
     pub report: PathBuf,
 
@@ -120,7 +134,7 @@ pub struct GoroutinesArgs {
     /// Print JSON: all of it, stacks and the runtime's figures included
     #[arg(long)]
     pub json: bool,
-    /// Write a profile with the stacks to this file, for `go tool pprof` (instead of the table)
+    /// Write a profile with the stacks to this file, for `go tool pprof` (instead of the table). - is standard output
     #[arg(long, value_name = "FILE")]
     pub pprof: Option<PathBuf>,
     /// Read no stacks for JSON and profile
@@ -132,8 +146,8 @@ pub struct GoroutinesArgs {
     /// Rows of the table at most
     #[arg(long, value_name = "ROWS", default_value_t = 50)]
     pub top: usize,
-    /// Look twice, so long apart, to tell who has not run in between. With one look that is known of those only that garbage collections of
-    /// the process have met
+    /// Look twice, so long apart, to tell who has not run in between: "5s (607)" in the column BLOCKED are 607 who have not for 5 s. With one
+    /// look that is known of those only that garbage collections of the process have met; "-": of nobody
     #[arg(long = "for", value_name = "TIME", value_parser = span)]
     pub time: Option<Duration>,
 }

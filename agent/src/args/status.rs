@@ -47,7 +47,10 @@ impl From<ExitStatus> for ExitCode {
 /// The table, as `--help` prints it.
 pub(super) fn exit_statuses() -> String {
     let lines = ExitStatus::ALL.iter().map(|status| format!("  {}  {}", *status as u8, status.meaning()));
-    format!("Exit statuses:\n{}", lines.collect::<Vec<_>>().join("\n"))
+    format!(
+        "Exit statuses (check has its own: goroscope check --help; doctor ends with 1 where something is missing or degraded):\n{}",
+        lines.collect::<Vec<_>>().join("\n")
+    )
 }
 
 /// How `check` ends.

@@ -5,6 +5,7 @@
 
 mod check;
 mod doctor;
+mod file;
 mod goroutines;
 mod inspect;
 mod text;

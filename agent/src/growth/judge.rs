@@ -144,7 +144,7 @@ impl<'a> Judgement<'a> {
         }
         // Who waits for nothing does so because it was told to: that there are some proves no growth, as it does where something was lost.
         if self.watch.reasons.kind(group.reason) == Some(WaitKind::Forever) {
-            self.growth(&dead.born, group.site, self.unseen(2).max(self.watch.slack()), STUCK_PARTS)?;
+            self.growth(&dead.born, group.site, self.youth(Charge::Proven(number)).max(self.watch.slack()), STUCK_PARTS)?;
         }
         if self.watch.settings.stretches.is_some() && self.dead_rest(&dead.born) {
             return None;
@@ -154,10 +154,7 @@ impl<'a> Judgement<'a> {
     }
 
     fn stuck(&self, number: u32, group: &Group, stuck: &Births) -> Option<Accused> {
-        // Whom no proof has seen yet is suspected as little as who is younger. Calls are in no proof.
-        let unseen = if group.reason == SYSCALL { 0 } else { self.unseen(1) };
-        let threshold = self.watch.threshold(self.watch.groups.longest_wait(group)).max(unseen);
-        let growth = self.growth(stuck, group.site, threshold, STUCK_PARTS)?;
+        let growth = self.growth(stuck, group.site, self.youth(Charge::Stuck(number)), STUCK_PARTS)?;
         Some(self.accuse(Charge::Stuck(number), number, group, growth, stuck, stuck.count()))
     }
 
@@ -165,8 +162,7 @@ impl<'a> Judgement<'a> {
         if sums.live.count() < MEMBERS || sums.is_outside() || sums.is_one_queue() {
             return None;
         }
-        let longest = self.watch.groups.get_site(site).map_or(0, |site| site.longest_life);
-        let growth = self.growth(&sums.live, site, self.watch.threshold(longest), LIVE_PARTS)?;
+        let growth = self.growth(&sums.live, site, self.youth(Charge::Live(site)), LIVE_PARTS)?;
         let (number, _) = sums.groups.iter().max_by_key(|(group, count)| (**count, std::cmp::Reverse(**group)))?;
         let number = self.watch.groups.usual(*number);
         let group = self.watch.groups.get(number).filter(|group| group.site == site)?;
@@ -235,21 +231,31 @@ impl<'a> Judgement<'a> {
         u64::from(count).saturating_mul(self.watch.one_in())
     }
 
-    /// How many more these have become in a second since `start`. Of who is proven, from the first of them, if there are more, to the last
-    /// who can be: younger ones than the last proof but one are dead in none, or in one.
+    /// How many more these have become in a second since `start`, and since the first of them, if there are more, up to the last who can be.
     pub(super) fn slope(&self, charge: Charge, born: &Births, start: Tick) -> f64 {
-        let (start, until) = match charge {
-            Charge::Proven(_) => {
-                let first = born.oldest().filter(|_| born.count() > 1);
-                (start.max(first.unwrap_or(start)), self.now.saturating_sub(self.unseen(2)))
-            }
-            Charge::Live(_) | Charge::Stuck(_) => (start, self.now),
-        };
+        let first = born.oldest().filter(|_| born.count() > 1);
+        let (start, until, gap) = (start.max(first.unwrap_or(start)), self.now.saturating_sub(self.youth(charge)), self.watch.last_gap());
+        // Those who began after the look that found the last of them are found by the next one.
+        let until = born.youngest().filter(|youngest| until <= youngest.saturating_add(gap)).unwrap_or(until);
         let (length, began) = (until.saturating_sub(start), born.since(start));
-        // The first of them began the time.
-        let more = began.len().saturating_sub(usize::from(began.first() == Some(&start)));
+        // Those who were found first had begun before.
+        let later = began.len().saturating_sub(began.partition_point(|at| *at == start));
+        let (more, length) = if later > 0 { (later, length) } else { (began.len(), length.saturating_add(gap)) };
         let seconds = f64::from(length.max(1)) / f64::from(super::TICKS_PER_SECOND);
         f64::from(u32::try_from(more).unwrap_or(u32::MAX)) * f64::from(1_u32 << self.watch.sampling.min(31)) / seconds
+    }
+
+    /// Who is younger than this cannot be charged with it. Who is in a call is in no proof.
+    fn youth(&self, charge: Charge) -> Tick {
+        let groups = &self.watch.groups;
+        match charge {
+            Charge::Proven(_) => self.unseen(2),
+            Charge::Stuck(group) => groups.get(group).map_or(0, |group| {
+                let unseen = if group.reason == SYSCALL { 0 } else { self.unseen(1) };
+                self.watch.threshold(groups.longest_wait(group)).max(unseen)
+            }),
+            Charge::Live(site) => self.watch.threshold(groups.get_site(site).map_or(0, |site| site.longest_life)),
+        }
     }
 
     /// Of these charges those of goroutines that came along with connections that are still open: they end when the other side likes.

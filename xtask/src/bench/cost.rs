@@ -134,7 +134,7 @@ pub(super) fn run(lab: &Lab) -> Result<Section> {
     let mut text = format!(
         "Each row: a fresh process, held until the observer is attached, then {} s of work; median of {} runs in turns (smallest to \
          largest). bpftrace counts at the entries of the same functions, with one `count()` each. The first seconds at defaults are in \
-         this table; the steady state is in the next section.\n\n",
+         this table; the steady state is in the next section. An estimate held where the interval that the agent tells with it contained the truth.\n\n",
         lab.length(8).as_secs(),
         lab.rounds(3)
     );

@@ -2,7 +2,7 @@
 //!
 //! The services count their own doings and tell them at the end; the demo fails where the agent is wrong. They rest while the
 //! agent's first and last numbers are read, so that both count the same time. Nothing is left behind: processes end when their
-//! [`Child`] is dropped, after a panic too, and there are no temporary files.
+//! [`Child`] is dropped, after a panic too, and so go the agent's [`Snapshots`].
 
 pub(crate) mod agent;
 pub(crate) mod child;
@@ -16,8 +16,9 @@ mod verdict;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
@@ -30,6 +31,7 @@ use self::screen::Screen;
 use self::services::Counts;
 use self::view::Picture;
 use crate::build::{self, Profile};
+use crate::paths::target;
 use crate::setup::{self, Need};
 use crate::step;
 
@@ -86,11 +88,23 @@ struct Stage {
     services: Vec<Child>,
     agent: Child,
     listen: SocketAddr,
+    /// Goes after the agent, which writes there.
+    _snapshots: Snapshots,
+}
+
+/// Where the agent keeps what it saw when it found a leak.
+struct Snapshots(PathBuf);
+
+impl Drop for Snapshots {
+    fn drop(&mut self) {
+        // There is none where no leak was found.
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 impl Stage {
     /// Starts the services, which rest, and the agent.
-    fn set(args: &Args, programs: &[std::path::PathBuf], interrupts: Interrupts) -> Result<Self> {
+    fn set(args: &Args, programs: &[PathBuf], interrupts: Interrupts) -> Result<Self> {
         let services = programs.iter().map(|program| Child::start(program, &[])).collect::<Result<Vec<_>>>()?;
         for service in &services {
             interrupts.wait(&format!("{} is not ready", service.name), PATIENCE, || Ok(service.line().filter(|line| line == "ready")))?;
@@ -99,12 +113,16 @@ impl Stage {
         if elsewhere {
             step::warn(&format!("{} is taken (by another goroscope?): this demo's agent listens at {listen}", agent::DEFAULT));
         }
-        // At its defaults: it is told an address only when it must.
-        let address = listen.to_string();
-        let options: &[&str] = if listen == agent::DEFAULT { &["run"] } else { &["run", "--listen", &address] };
-        let agent = Child::start(&Profile::Quick.agent(), options)?;
+        let snapshots = Snapshots(target().join(format!("demo-{}", std::process::id())));
+        // At its defaults, but for what would be left behind, and an address only when it must.
+        let (address, directory) = (listen.to_string(), snapshots.0.to_string_lossy().into_owned());
+        let mut options = vec!["run", "--snapshot-dir", &directory];
+        if listen != agent::DEFAULT {
+            options.extend(["--listen", &address]);
+        }
+        let agent = Child::start(&Profile::Quick.agent(), &options)?;
         step::note(&format!("{} {}: metrics at http://{listen}/metrics", agent.name, options.join(" ")));
-        Ok(Self { interrupts, services, agent, listen })
+        Ok(Self { interrupts, services, agent, listen, _snapshots: snapshots })
     }
 
     /// What the agent sees now.
@@ -130,7 +148,7 @@ impl Stage {
     /// Waits until the agent has attached all families to both services; its numbers of them, which rest still.
     fn attached(&mut self) -> Result<Vec<Process>> {
         let pids: Vec<u32> = self.services.iter().map(Child::pid).collect();
-        let Self { interrupts, services, agent, listen } = self;
+        let Self { interrupts, services, agent, listen, .. } = self;
         let begin = Instant::now();
         let mut last = String::new();
         let done = interrupts.wait("the agent has not attached to the services", PATIENCE, || {
@@ -277,7 +295,7 @@ fn note(rates: &mut Rates, processes: &[Process], elapsed: Duration) {
 fn privileged() -> Result<()> {
     /// CAP_SYS_PTRACE, CAP_PERFMON, CAP_BPF.
     const NEEDED: u64 = 1 << 19 | 1 << 38 | 1 << 39;
-    let status = std::fs::read_to_string(Path::new("/proc/self/status")).context("cannot read /proc/self/status")?;
+    let status = fs::read_to_string(Path::new("/proc/self/status")).context("cannot read /proc/self/status")?;
     if capabilities(&status).is_some_and(|effective| effective & NEEDED != NEEDED) {
         bail!(
             "the agent needs root, or CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE, and this user has not got them\n  \

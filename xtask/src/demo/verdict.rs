@@ -79,7 +79,7 @@ fn lines(Verdict { name, pid, rows, leaks }: &Verdict) -> Vec<Line> {
     lines.extend(leaks.iter().map(|leak| Line(Style::Bad, format!("  LEAK  {leak}"))));
     if !quiet.is_empty() {
         let names: Vec<&str> = quiet.iter().map(|row| row.counter.as_str()).collect();
-        lines.push(Line(Style::Dim, format!("  none of both: {}", names.join(", "))));
+        lines.push(Line(Style::Dim, format!("  neither has any: {}", names.join(", "))));
     }
     lines
 }
@@ -119,7 +119,7 @@ mod tests {
             "  goroutine_starts              1,240   1,240                                  equal",
             "  map_writes_faststr          360,000   ~355,000  [331,000, 390,000]           within the interval",
             "  LEAK  proven: x",
-            "  none of both: map_clears",
+            "  neither has any: map_clears",
         ];
         assert_eq!(text, expected);
         let Line(style, text) = summary(std::slice::from_ref(&verdict)).remove(0);

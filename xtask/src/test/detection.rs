@@ -19,6 +19,8 @@ const ROOMS: [&str; 6] =
 const TITLE: &str = "# Leak detection: what is found, and what is not accused\n\n\
     `goroscope check` watches each program from its start. A group is the goroutines of one leaking `go` statement, as the Go runtime's\n\
     own dump counts them at the end; groups of 5 or more must be found, at their line. A Finding at any other line is a false alarm.\n\n\
+    The tables have the evidence. `proven`: nothing that can still run leads to what they wait on. `stuck`: they have not run since they\n\
+    blocked, for longer than such waits were ever seen to last, and become more. `live`: they loop, never end, and become more.\n\n\
     Tickers that nobody stops are a Finding of their own (`ticker`; `agent/tests/tickers.rs`): up to Go 1.22, where nothing but the\n\
     runtime's list of timers leads to them. From Go 1.23 on the runtime forgets those by itself, and one that somebody waits for is\n\
     the leak of a goroutine. A ticker does not know who made it: the Finding names the call of `time.NewTicker` if only one can be it\n\

@@ -7,15 +7,11 @@ mod progress;
 mod stop;
 mod target;
 
-use std::{
-    fs,
-    io::Write as _,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 
+use super::file;
 use crate::{
     discovery::ProcRoot,
     export,
@@ -50,7 +46,7 @@ pub fn check(check: &Check) -> Result<usize> {
     let root = ProcRoot::default();
     let subject = target::observe(&root, check.pid)?;
     // Somewhere to write to is needed later: say so now.
-    let directory = folder(&check.report);
+    let directory = file::folder(&check.report);
     if !directory.is_dir() {
         bail!("{} is not a directory", directory.display());
     }
@@ -58,7 +54,8 @@ pub fn check(check: &Check) -> Result<usize> {
         bail!("{} is a directory", check.report.display());
     }
     let findings = watch(check, root, subject, &stop)?;
-    write(&check.report, &export::findings::findings(&findings)?)?;
+    let report = export::findings::findings(&findings)? + "\n";
+    file::write(&check.report, report.as_bytes()).with_context(|| format!("writing {}", check.report.display()))?;
     Ok(findings.len())
 }
 
@@ -87,28 +84,6 @@ fn watch(check: &Check, root: ProcRoot, subject: Subject, stop: &Stop) -> Result
     let findings = looks.findings();
     progress.conclude(check.pid, &findings);
     Ok(findings)
-}
-
-/// Writes a file that is never seen half written.
-fn write(path: &Path, text: &str) -> Result<()> {
-    let name = path.file_name().context("the report needs a file name")?.to_string_lossy();
-    let temporary = folder(path).join(format!(".{name}.{}", std::process::id()));
-    let written = fs::File::create(&temporary).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.write_all(b"\n")?;
-        file.sync_all()
-    });
-    written
-        .and_then(|()| fs::rename(&temporary, path))
-        .inspect_err(|_| {
-            // The error that is told is the first one.
-            let _ = fs::remove_file(&temporary);
-        })
-        .with_context(|| format!("writing {}", path.display()))
-}
-
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn nanos(duration: Duration) -> u64 {

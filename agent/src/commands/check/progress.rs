@@ -12,6 +12,9 @@ use crate::model::Finding;
 /// How often the line changes.
 const PERIOD: Duration = Duration::from_secs(1);
 
+/// A shorter watch tells nothing: growth is judged by its parts.
+const SHORT: Duration = Duration::from_secs(10);
+
 /// Bytes of a name that are shown.
 const NAME: usize = 120;
 
@@ -50,11 +53,12 @@ impl Progress {
     /// Says what was found, for who reads a log too.
     pub(super) fn conclude(&self, pid: u32, findings: &[Finding]) {
         let found = match findings.len() {
+            0 if self.time < SHORT => "nothing was seen to leak, in too short a time to tell (10s and more do)".to_owned(),
             0 => "nothing leaks as far as was seen".to_owned(),
             1 => "1 leak".to_owned(),
             count => format!("{count} leaks"),
         };
-        let mut text = format!("process {pid}, watched for {} s: {found}\n", self.began.elapsed().as_secs());
+        let mut text = format!("process {pid}, watched for {:.0} s: {found}\n", self.began.elapsed().as_secs_f64());
         for Finding { kind, created_by, evidence, count, slope, .. } in findings {
             let (place, function) = (harmless(&created_by.place(), NAME), harmless(&created_by.function, NAME));
             text += &format!("  {place} {function}: {count} {}, {}, {slope:.1} more each second\n", kind.things(), evidence.as_str());

@@ -39,7 +39,7 @@ pub(super) fn text(checks: &[Check], colours: bool) -> String {
     let lost = |missing: bool| checks.iter().filter(|check| check.lost.is_some() && (check.state == State::Missing) == missing).count();
     out += &match (lost(true), lost(false)) {
         (0, 0) => "\nEverything can be collected.\n".to_owned(),
-        (0, degraded) => format!("\nEverything can be collected, in part: {degraded} degraded.\n"),
+        (0, degraded) => format!("\nEverything can be collected, some of it in part only: {degraded} degraded (see above).\n"),
         (missing, 0) => format!("\nNot everything can be collected: {missing} missing.\n"),
         (missing, degraded) => format!("\nNot everything can be collected: {missing} missing, {degraded} degraded.\n"),
     };
@@ -72,7 +72,10 @@ mod tests {
         let good = Check { name: "kernel", state: State::Ok, found: "Linux \u{1b}6".to_owned(), lost: None, remedy: None };
         let bad = Check { name: "CAP_BPF", state: State::Missing, found: "no".to_owned(), lost: Some("all"), remedy: Some("root") };
         let worse = Check { name: "BTF", state: State::Degraded, found: "no".to_owned(), lost: Some("names"), remedy: None };
-        assert!(text(std::slice::from_ref(&worse), false).ends_with("\nEverything can be collected, in part: 1 degraded.\n"));
+        assert!(
+            text(std::slice::from_ref(&worse), false)
+                .ends_with("\nEverything can be collected, some of it in part only: 1 degraded (see above).\n")
+        );
         let both = text(&[bad.clone(), worse], false);
         assert!(both.ends_with("\nNot everything can be collected: 1 missing, 1 degraded.\n"));
         let checks = [good, bad];

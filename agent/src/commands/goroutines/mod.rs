@@ -6,14 +6,13 @@
 mod show;
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
     time::{Duration, SystemTime},
 };
 
-use super::text;
+use super::{file, text};
 use crate::{
     analysis::Analyser,
     discovery::{Life, Listed, ProcError, ProcRoot},
@@ -195,6 +194,6 @@ fn first<M: Memory>(runtime: &Runtime<M>, waits: &mut Waits) -> Result<(), Runti
 fn write_profile(answer: &Answer, path: &Path) -> Result<(), GoroutinesError> {
     let samples = answer.groups.samples(&answer.names);
     let encoded = pprof::encode(&answer.exe, answer.names.build_id(), answer.taken_at, &samples);
-    let written = encoded.and_then(|bytes| fs::write(path, bytes));
+    let written = encoded.and_then(|bytes| file::write(path, &bytes));
     written.map_err(|source| GoroutinesError::Write { to: path.display().to_string(), source })
 }
