@@ -97,6 +97,8 @@ The report is a JSON list, [] if nothing leaks. Each entry has:
   watched_seconds       how long was watched
   followed_one_in       above 1 only every so many-th goroutine was followed: count and slope are estimates
   period_seconds        of a ticker
+  restarts              0: one process is watched
+  memory_limit          of a process that grows, and has one: which, and in how many seconds it is reached
 
 Exit statuses of check:
   0  nothing leaks, as far as could be seen in that time

@@ -30,13 +30,12 @@ use super::{
     births::{self, Births},
     groups::Group,
     member::{SYSCALL, Tick},
-    spread::Spread,
+    spread::{FEWEST, Spread},
     stretch::{Stretch, starts},
     sums::{Dead, SiteSums, Sums},
 };
 use crate::model::{Evidence, RuntimeAddress, Suspect};
 
-const MEMBERS: u32 = 3;
 const STUCK_PARTS: usize = 3;
 const LIVE_PARTS: usize = 4;
 /// Proofs in a row that must say that nothing outside is led to.
@@ -159,7 +158,7 @@ impl<'a> Judgement<'a> {
     }
 
     fn live(&self, site: u16, sums: &SiteSums) -> Option<Accused> {
-        if sums.live.count() < MEMBERS || sums.is_outside() || sums.is_one_queue() {
+        if sums.live.count() < FEWEST || sums.is_outside() || sums.is_one_queue() {
             return None;
         }
         let growth = self.growth(&sums.live, site, self.youth(Charge::Live(site)), LIVE_PARTS)?;
@@ -234,7 +233,8 @@ impl<'a> Judgement<'a> {
     /// How many more these have become in a second since `start`, and since the first of them, if there are more, up to the last who can be.
     pub(super) fn slope(&self, charge: Charge, born: &Births, start: Tick) -> f64 {
         let first = born.oldest().filter(|_| born.count() > 1);
-        let (start, until, gap) = (start.max(first.unwrap_or(start)), self.now.saturating_sub(self.youth(charge)), self.watch.last_gap());
+        let (start, until) = (start.max(first.unwrap_or(start)), self.now.saturating_sub(self.youth(charge)));
+        let gap = self.watch.gap.at(self.now);
         // Those who began after the look that found the last of them are found by the next one.
         let until = born.youngest().filter(|youngest| until <= youngest.saturating_add(gap)).unwrap_or(until);
         let (length, began) = (until.saturating_sub(start), born.since(start));

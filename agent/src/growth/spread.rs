@@ -6,7 +6,7 @@ use super::member::Tick;
 /// Equal parts of the time.
 const PARTS: usize = 6;
 /// Fewer tell nothing.
-const FEWEST: u32 = 3;
+pub(super) const FEWEST: u32 = 3;
 
 /// Beginnings in each part.
 #[derive(Clone, Copy, Debug, Default)]

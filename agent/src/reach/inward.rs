@@ -121,12 +121,12 @@ impl<'a> Inward<'a> {
     /// Whether all that the goroutine leads to is within the process; `left`: how much more may be read.
     fn is_inward(&self, source: &mut Source<'_>, index: usize, left: &mut u64) -> Result<bool, NoProof> {
         let Some(created_at) = self.seen.get(index).map(|seen| seen.created_at) else { return Ok(false) };
-        let (mut trail, mut is_short) = (Trail::default(), true);
+        let (mut trail, mut is_followed) = (Trail::default(), true);
         self.push(index, &mut trail);
-        while is_short && !trail.ranges.is_empty() {
+        while is_followed && !trail.ranges.is_empty() {
             let Some(ranges) = trail.next(left) else { return Ok(false) };
             source.words(ranges, &mut |(), word| {
-                is_short = is_short && self.mark.object(word).is_none_or(|object| self.meet(object, created_at, &mut trail));
+                is_followed = is_followed && self.mark.object(word).is_none_or(|object| self.meet(object, created_at, &mut trail));
             })?;
             while let Some(object) = trail.closing.pop() {
                 if !is_standard(source, &object)? {
@@ -134,7 +134,7 @@ impl<'a> Inward<'a> {
                 }
             }
         }
-        Ok(is_short)
+        Ok(is_followed)
     }
 
     /// Notes an object that is led to, and who holds it; false where that is too much to be followed.

@@ -369,4 +369,4 @@ fn place(span: &Span, object: u32) -> (usize, u64) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -12,7 +12,7 @@ use super::NoProof;
 use super::goroutines::{Candidate, Doing, Seen, Watched};
 use super::mark::Mark;
 use super::source::Source;
-use super::timers::Due;
+use super::timers::{Due, TOGETHER};
 use super::walk::{Bounds, Walk};
 use crate::model::Waiter;
 
@@ -46,18 +46,21 @@ impl Peers {
         for _ in 0..GENERATIONS {
             sleepers.truncate(SLEEPERS);
             let mut fresh = Vec::new();
-            let mut walk = Walk::new(mark, BOUNDS, OBJECTS);
-            for (number, sleeper) in sleepers.iter().enumerate().filter_map(|(number, sleeper)| Some((number, seen.get(*sleeper)?))) {
-                let (low, high) = sleeper.stack();
-                walk.range(number, low, high.min(low.saturating_add(STACK)));
-            }
-            walk.follow(source, &mut |sleeper, object| {
-                let Some(goid) = sleepers.get(sleeper).and_then(|sleeper| seen.get(*sleeper)).map(|sleeper| sleeper.goid) else { return };
-                for number in watched.by(object) {
-                    let candidate = candidates.get(number).filter(|candidate| candidate.last_deadline_ns.is_none());
-                    fresh.extend(candidate.filter(|_| peers.note(number, goid)).map(|candidate| candidate.seen));
+            let mut left = OBJECTS;
+            for sleepers in sleepers.chunks(TOGETHER) {
+                let mut walk = Walk::new(mark, BOUNDS, left);
+                for (number, sleeper) in sleepers.iter().enumerate().filter_map(|(number, sleeper)| Some((number, seen.get(*sleeper)?))) {
+                    let (low, high) = sleeper.stack();
+                    walk.range(number, low, high.min(low.saturating_add(STACK)));
                 }
-            })?;
+                left = walk.follow(source, &mut |sleeper, object| {
+                    let Some(sleeper) = sleepers.get(sleeper).and_then(|sleeper| seen.get(*sleeper)) else { return };
+                    for number in watched.by(object) {
+                        let candidate = candidates.get(number).filter(|candidate| candidate.last_deadline_ns.is_none());
+                        fresh.extend(candidate.filter(|_| peers.note(number, sleeper.goid)).map(|candidate| candidate.seen));
+                    }
+                })?;
+            }
             sleepers = fresh;
         }
         Ok(peers)

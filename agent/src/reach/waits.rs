@@ -20,8 +20,8 @@ use crate::model::OwnEnds;
 
 /// Cases of a select that are followed.
 const CASES: usize = 4096;
-/// Links of all goroutines: who has more in a select is given up.
-const LINKS: usize = 1 << 21;
+/// Links of a kind: who has more when there are so many is given up.
+const LINKS: usize = 1 << 20;
 /// Sudogs that are read together.
 const TOGETHER: usize = 1024;
 
@@ -140,7 +140,7 @@ fn chains(
     let mut torn = Vec::new();
     let first = links.len();
     for _ in 0..CASES {
-        if active.is_empty() || links.len() >= LINKS {
+        if active.is_empty() || links.len() - first >= LINKS {
             break;
         }
         let mut later = Vec::new();

@@ -19,15 +19,20 @@ pub(super) struct Bounds {
     pub(super) bytes: u64,
 }
 
+/// Watched objects that are told once for each number, before some may be told again.
+const TOLD: usize = 1 << 16;
+
 /// What is followed, the nearest first.
 pub(super) struct Walk<'a> {
     mark: &'a Mark,
+    /// What is left of them.
     bounds: Bounds,
     /// Objects that may still be looked into, whoever leads there.
-    pub(super) left: usize,
+    left: usize,
     /// How many are for each number.
     counts: HashMap<usize, usize>,
     known: HashSet<(usize, u64)>,
+    told: HashSet<(usize, u64)>,
     /// Still to be read.
     ranges: Vec<(usize, u64, u64)>,
 }
@@ -35,7 +40,7 @@ pub(super) struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// Nothing is followed yet.
     pub(super) fn new(mark: &'a Mark, bounds: Bounds, left: usize) -> Self {
-        Self { mark, bounds, left, counts: HashMap::new(), known: HashSet::new(), ranges: Vec::new() }
+        Self { mark, bounds, left, counts: HashMap::new(), known: HashSet::new(), told: HashSet::new(), ranges: Vec::new() }
     }
 
     /// The words of a range count as those of an object do.
@@ -46,11 +51,16 @@ impl<'a> Walk<'a> {
     /// Calls `each` with the object that `word` points into, if it is in a span with watched ones; it is to be looked into.
     pub(super) fn word(&mut self, of: usize, word: u64, each: &mut dyn FnMut(usize, u64)) {
         let Some(object) = self.mark.object(word) else { return };
-        if object.watched {
+        if object.watched && (self.told.len() >= TOLD || self.told.insert((of, object.from))) {
             each(of, object.from);
         }
         let count = self.counts.entry(of).or_default();
-        if !object.is_open() || self.left == 0 || *count >= self.bounds.objects || !self.known.insert((of, object.from)) {
+        if self.bounds.steps == 0
+            || !object.is_open()
+            || self.left == 0
+            || *count >= self.bounds.objects
+            || !self.known.insert((of, object.from))
+        {
             return;
         }
         *count += 1;
@@ -58,12 +68,61 @@ impl<'a> Walk<'a> {
         self.ranges.push((of, object.from, object.to.min(object.from.saturating_add(self.bounds.bytes))));
     }
 
-    /// Follows all, and calls `each` with objects in spans with watched ones: more than once where more than one word leads there.
+    /// Follows all, and calls `each` with the objects in spans with watched ones. How many may still be looked into.
     pub(super) fn follow(mut self, source: &mut Source<'_>, each: &mut dyn FnMut(usize, u64)) -> Result<usize, NoProof> {
-        for _ in 0..self.bounds.steps {
+        while self.bounds.steps > 0 {
+            self.bounds.steps -= 1;
             let ranges = std::mem::take(&mut self.ranges);
             source.words(ranges, &mut |of, word| self.word(of, word, each))?;
         }
         Ok(self.left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            Limits,
+            mark::tests::{Words, span},
+            spans::{PAGE, Slot, Spans},
+        },
+        *,
+    };
+
+    const HEAP: u64 = 0xc0_0000_0000;
+    const WATCHED: u64 = HEAP + PAGE;
+    const SIZE: u64 = 64;
+
+    /// From the first of a chain of objects, of which the fourth leads to the watched one: whether it is told, how often, and what is left.
+    fn check(bounds: Bounds, left: usize, expected: (usize, usize)) {
+        let (words, limits) = (Words::default(), Limits::default());
+        for object in 0..3 {
+            words.put(HEAP + object * SIZE, HEAP + (object + 1) * SIZE);
+        }
+        words.put(HEAP + 3 * SIZE, WATCHED);
+        words.put(HEAP + 3 * SIZE + 8, WATCHED + 8);
+        let spans = Spans { all: vec![span(HEAP), span(WATCHED)], specials: vec![] };
+        let mark = Mark::new(spans, [Slot { span: 1, object: 0 }].into_iter(), &limits).unwrap();
+        let mut source = Source::new(&words, &|| 0, 1);
+        let mut told = Vec::new();
+        let mut each = |of: usize, object: u64| told.push((of, object));
+        let mut walk = Walk::new(&mark, bounds, left);
+        walk.word(7, HEAP + 8, &mut each);
+        let left = walk.follow(&mut source, &mut each).unwrap();
+        assert!(told.iter().all(|told| *told == (7, WATCHED)), "{told:?}");
+        assert_eq!((told.len(), left), expected, "{bounds:?}");
+    }
+
+    #[test]
+    fn so_many_steps_and_objects_and_no_more() {
+        let bounds = Bounds { steps: 4, objects: 10, bytes: SIZE };
+        check(bounds, 10, (1, 6));
+        check(Bounds { steps: 3, ..bounds }, 10, (0, 7));
+        check(Bounds { objects: 4, ..bounds }, 10, (1, 6));
+        check(Bounds { objects: 3, ..bounds }, 10, (0, 7));
+        check(bounds, 4, (1, 0));
+        check(bounds, 3, (0, 0));
+        check(Bounds { bytes: 8, ..bounds }, 10, (1, 6));
     }
 }

@@ -6,6 +6,7 @@
 mod show;
 
 use std::{
+    io,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -94,7 +95,7 @@ pub enum GoroutinesError {
         /// To where.
         to: String,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
 }
 
@@ -114,6 +115,10 @@ struct Answer {
 /// # Errors
 /// [`GoroutinesError`].
 pub fn goroutines(question: &Question) -> Result<(), GoroutinesError> {
+    if question.json && question.pprof.as_deref() == Some(Path::new("-")) {
+        let source = io::Error::new(io::ErrorKind::InvalidInput, "it cannot take JSON and a profile: give the profile a file");
+        return Err(GoroutinesError::Write { to: "standard output".to_owned(), source });
+    }
     let answer = look(question, &ProcRoot::default())?;
     if let Some(path) = &question.pprof {
         write_profile(&answer, path)?;

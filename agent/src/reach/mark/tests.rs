@@ -16,10 +16,10 @@ const SIZE: u64 = 64;
 
 /// Words that are not 0.
 #[derive(Default)]
-struct Words(RefCell<BTreeMap<u64, u64>>);
+pub(in crate::reach) struct Words(RefCell<BTreeMap<u64, u64>>);
 
 impl Words {
-    fn put(&self, at: u64, word: u64) {
+    pub(in crate::reach) fn put(&self, at: u64, word: u64) {
         self.0.borrow_mut().insert(at, word);
     }
 }
@@ -37,7 +37,7 @@ impl Memory for Words {
     }
 }
 
-fn span(start: u64) -> Span {
+pub(in crate::reach) fn span(start: u64) -> Span {
     let size = u32::try_from(SIZE).unwrap();
     Span { start, pages: 1, size, count: 128, magic: u32::MAX / size + 1, free: 7, swept: 4, ..Span::default() }
 }
