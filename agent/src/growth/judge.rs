@@ -177,7 +177,9 @@ impl<'a> Judgement<'a> {
     fn growth(&self, births: &Births, site: u16, threshold: Tick, parts: usize) -> Option<Growth> {
         let Some(stretches) = self.watch.settings.stretches else {
             let mut spread = Spread::default();
-            births.all().iter().for_each(|at| spread.add(*at, 0, self.now));
+            // Where looks are far apart, those of the last of the time are all too young: it is no part of what can be judged.
+            let judged = self.now.saturating_sub(self.watch.slack().saturating_sub(super::TICKS_PER_SECOND));
+            births.all().iter().for_each(|at| spread.add(*at, 0, judged));
             let grows = spread.spans(parts) && !births::fade(births.all(), threshold, self.now) && !self.rests(site);
             return births.oldest().filter(|_| grows).map(|oldest| Growth { oldest, start: 0 });
         };

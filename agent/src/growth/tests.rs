@@ -109,6 +109,20 @@ fn who_waits_in_the_kernel() {
 }
 
 #[test]
+fn a_short_watch_with_looks_that_are_far_apart() {
+    // As where there are so many goroutines, on a machine so busy, that a look costs a twentieth of a second.
+    let of = |make: fn(f64) -> Life, until: f64| -> Vec<Life> { every(0.1, 0.5, until).map(make).collect() };
+    for period in [2.0, 3.0, 4.0] {
+        let found = watch(&of(stuck, 25.0), &[], 25.0, period, Settings::default());
+        assert!(matches!(found[..], [Suspect { evidence: Evidence::Stuck, .. }]), "each {period} s: {found:?}");
+        let over = watch(&of(stuck, 8.0), &[], 25.0, period, Settings::default());
+        assert_eq!(over, [], "no more after a third of the time, each {period} s");
+        let requests: Vec<Life> = every(0.1, 0.5, 25.0).map(|at| request(at, 6.0)).collect();
+        assert_eq!(watch(&requests, &[], 25.0, period, Settings::default()), [], "requests of six seconds, each {period} s");
+    }
+}
+
+#[test]
 fn loops_that_have_become_as_many_as_they_shall_be() {
     let workers = |until: f64| every(1.3, 0.5, until).map(|at| looping(at, 0.3, FOREVER));
     check_found("workers are added until the end", workers(30.0), 30.0, Evidence::Live);
