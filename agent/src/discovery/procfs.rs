@@ -46,6 +46,17 @@ pub struct Listed {
     pub start_ticks: u64,
 }
 
+impl Listed {
+    /// For how long it has been running.
+    #[must_use]
+    pub fn age(self) -> Duration {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let now = Duration::try_from(now).unwrap_or_default();
+        let started = stat::since_boot(self.start_ticks, rustix::param::clock_ticks_per_second());
+        started.map_or(Duration::ZERO, |started| now.saturating_sub(started))
+    }
+}
+
 /// What [`ProcRoot::scan`] found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scan {

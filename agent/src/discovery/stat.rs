@@ -51,9 +51,14 @@ pub(super) fn boot_time(stat: &[u8]) -> Option<SystemTime> {
 
 /// When a process started. `None` when the numbers make no time.
 pub(super) fn started_at(boot: SystemTime, ticks: u64, ticks_per_second: u64) -> Option<SystemTime> {
+    boot.checked_add(since_boot(ticks, ticks_per_second)?)
+}
+
+/// How long after the boot of the machine.
+pub(super) fn since_boot(ticks: u64, ticks_per_second: u64) -> Option<Duration> {
     let seconds = ticks.checked_div(ticks_per_second)?;
     let rest = ticks.checked_rem(ticks_per_second)?.checked_mul(1_000_000_000)?.checked_div(ticks_per_second)?;
-    boot.checked_add(Duration::from_secs(seconds))?.checked_add(Duration::from_nanos(rest))
+    Duration::from_secs(seconds).checked_add(Duration::from_nanos(rest))
 }
 
 #[cfg(test)]

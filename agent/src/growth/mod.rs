@@ -11,6 +11,7 @@
 mod births;
 mod calls;
 mod connections;
+mod early;
 mod ends;
 mod gap;
 mod groups;
@@ -35,6 +36,7 @@ use goroscope_gobin::WaitKind;
 use self::{
     calls::Calls,
     connections::Connections,
+    early::Early,
     ends::Ends,
     gap::Gap,
     groups::Groups,
@@ -69,6 +71,7 @@ pub struct Watch {
     connections: Connections,
     tickers: Tickers,
     ends: Ends,
+    early: Early,
     standing: Standing,
     /// Timers at the first look, and at the last; none where tickers are not worth a proof.
     timers: Option<(u64, u64)>,
@@ -108,6 +111,7 @@ impl Watch {
             connections: Connections::default(),
             tickers: Tickers::default(),
             ends: Ends::default(),
+            early: Early::default(),
             standing: Standing::default(),
             timers: None,
             sampling: 0,
@@ -124,6 +128,11 @@ impl Watch {
             looping: Looping::default(),
             asks_for_own_ends: false,
         }
+    }
+
+    /// The process had run for so long, ns, when the watch began. Where nobody says so, nobody is taken for older than the watch.
+    pub fn ran_before(&mut self, age_ns: u64) {
+        self.early.set_oldest(tick(age_ns));
     }
 
     /// A census begins: [`Watch::see`] each goroutine, then [`Watch::end_census`].
@@ -211,23 +220,31 @@ impl Watch {
     /// All goroutines were seen.
     pub fn end_census(&mut self) {
         let (census, [_, _, gone_since]) = (self.generation(), self.ticks);
-        let (groups, reasons, calls) = (&mut self.groups, &self.reasons, &mut self.calls);
+        if self.censuses == 1 {
+            self.early.note(&self.members);
+        }
+        let (groups, reasons, calls, early) = (&mut self.groups, &self.reasons, &mut self.calls, &self.early);
         self.members.retain(|goid, member| {
             // Missed once, a goroutine may have been torn while it was read: goids are never used again, so a second look is safe.
             if census.wrapping_sub(member.census) < 2 {
                 return true;
             }
+            let births = groups.get_site(member.site).map_or(0, |site| site.births);
+            let age = if member.at_start() { early.age(*goid, member.site, births, gone_since) } else { 0 };
             if reasons.get(member.reason).is_some() {
-                groups.wait_ended(member.group, gone_since.saturating_sub(member.since));
+                // Who never ran while watched, and then ended, may have waited as long as it lived.
+                let before = if member.runs == 0 && member.since == member.born { age } else { 0 };
+                groups.wait_ended(member.group, gone_since.saturating_sub(member.since).saturating_add(before));
             }
             if let Some(lasted) = calls.end(*goid, gone_since) {
                 groups.wait_ended(member.group, lasted);
             }
-            groups.died(member.site, gone_since.saturating_sub(member.born));
+            groups.died(member.site, gone_since.saturating_sub(member.born).saturating_add(age));
             false
         });
         while self.members.len() > self.settings.members && self.sampling < 32 {
             self.sampling += 1;
+            self.early.forget();
             let sampling = self.sampling;
             self.members.retain(|goid, _| followed(*goid, sampling));
             self.calls.keep(|goid| followed(goid, sampling));

@@ -109,6 +109,22 @@ fn who_waits_in_the_kernel() {
 }
 
 #[test]
+fn a_watch_of_what_has_long_been_running() {
+    let round = |at: f64| request(at, 40.0 - (at + 37.5) % 40.0);
+    check("rounds that end together each 40 s, from 2.5 s before the end of one", every(0.125, -37.5, 25.0).map(round), 25.0, &[]);
+    check("requests of 50 s, two a second", every(0.5, -60.0, 25.0).map(|at| request(at, 50.0)), 25.0, &[]);
+    check("loops of 50 s, two a second", every(0.5, -60.0, 40.0).map(|at| looping(at, 0.3, 50.0)), 40.0, &[]);
+    let beside = |make: fn(f64) -> Life| {
+        let healthy = every(0.25, -60.0, 25.0).map(|at| (at, request(at, 1.5)));
+        let mut lives: Vec<(f64, Life)> = healthy.chain(every(1.0, -59.9, 25.0).map(|at| (at, make(at)))).collect();
+        lives.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        lives.into_iter().map(|(_, life)| life)
+    };
+    check_found("one a second beside requests of the same statement", beside(stuck), 25.0, Evidence::Stuck);
+    check_found("loops beside them", beside(|at| looping(at, 0.3, FOREVER)), 25.0, Evidence::Live);
+}
+
+#[test]
 fn a_short_watch_with_looks_that_are_far_apart() {
     // As where there are so many goroutines, on a machine so busy, that a look costs a twentieth of a second.
     let of = |make: fn(f64) -> Life, until: f64| -> Vec<Life> { every(0.1, 0.5, until).map(make).collect() };

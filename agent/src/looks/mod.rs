@@ -83,6 +83,8 @@ impl<D: Deadline> Looks<D> {
     pub fn new(root: ProcRoot, subject: Subject, deadline: D, interval: Duration, settings: Settings) -> Self {
         let minor = subject.executable.binary.version.minor;
         let now = clock();
+        let mut watch = Watch::new(now, settings);
+        watch.ran_before(nanos(subject.listed.age()));
         Self {
             root,
             deadline,
@@ -90,7 +92,7 @@ impl<D: Deadline> Looks<D> {
             runtime: Runtime::new(ProcessMemory::new(subject.listed.pid), subject.facts, minor, subject.load_bias),
             prover: Prover::new(subject.facts, minor, subject.load_bias, Limits::default()),
             subject,
-            watch: Watch::new(now, settings),
+            watch,
             trend: MemoryTrend::default(),
             descriptors: Descriptors::default(),
             threads: Threads::default(),

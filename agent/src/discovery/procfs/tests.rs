@@ -170,6 +170,7 @@ fn the_real_thing() {
     let age = SystemTime::now().duration_since(process.started_at).unwrap_or_default();
     assert!(age < Duration::from_secs(3600), "{age:?}");
     let me = Listed { pid, start_ticks: process.start_ticks };
+    assert!(me.age().abs_diff(age) < Duration::from_secs(2), "{:?} and {age:?}", me.age());
     assert!(root.scan().unwrap().processes.contains(&me));
     assert_eq!(root.life(me).unwrap(), Life::Alive);
     let mut child = std::process::Command::new("true").spawn().unwrap();

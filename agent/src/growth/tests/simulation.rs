@@ -98,10 +98,18 @@ fn ns(seconds: f64) -> u64 {
 
 const START_NS: u64 = 1_000_000_000_000;
 
+/// The process began with the first of these lives.
+fn begin(lives: &[Life], settings: Settings) -> Watch {
+    let mut watch = Watch::new(START_NS, settings);
+    let age = lives.iter().map(|life| -life.born).fold(0.0, f64::max);
+    watch.ran_before(std::time::Duration::from_secs_f64(age).as_nanos() as u64);
+    watch
+}
+
 /// Watches these lives for so many seconds, with a census each `period` seconds and proofs when they are due, and two at the end.
 /// `connections` are open from their second on.
 pub(super) fn watch(lives: &[Life], connections: &[f64], seconds: f64, period: f64, settings: Settings) -> Vec<Suspect> {
-    let mut watch = Watch::new(START_NS, settings);
+    let mut watch = begin(lives, settings);
     watch.own_ends(START_NS, true, false);
     let mut now = 0.0;
     while now <= seconds {
@@ -119,7 +127,7 @@ pub(super) fn watch(lives: &[Life], connections: &[f64], seconds: f64, period: f
 
 /// Watches these lives without end, for so many seconds: what is said after each census, with its second.
 pub(super) fn endless(lives: &[Life], seconds: f64, period: f64) -> Vec<(f64, Said)> {
-    let mut watch = Watch::new(START_NS, Settings { stretches: Some(Stretches::default()), ..Settings::default() });
+    let mut watch = begin(lives, Settings { stretches: Some(Stretches::default()), ..Settings::default() });
     let (mut now, mut said) = (0.0, Vec::new());
     while now <= seconds {
         census(&mut watch, lives, now);
