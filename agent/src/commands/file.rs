@@ -12,7 +12,7 @@ use rustix::fs::{Mode, OFlags};
 /// Writes a file that is never seen half written. What is there and is no file, as a pipe, a device or a link, is written to as it is;
 /// `-` is standard output.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if [Path::new("-"), Path::new("/dev/stdout")].contains(&path) {
+    if is_standard_output(path) {
         let mut stdout = io::stdout().lock();
         return stdout.write_all(bytes).and_then(|()| stdout.flush());
     }
@@ -23,6 +23,11 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
+/// Whether what is written there goes where a command's own words go.
+pub(super) fn is_standard_output(path: &Path) -> bool {
+    [Path::new("-"), Path::new("/dev/stdout")].contains(&path)
+}
+
 /// Puts a new file in the place of what is there.
 fn replace(path: &Path, bytes: &[u8], permissions: Option<fs::Permissions>) -> io::Result<()> {
     let mut name = OsString::from(".");
@@ -31,9 +36,10 @@ fn replace(path: &Path, bytes: &[u8], permissions: Option<fs::Permissions>) -> i
     let temporary = folder(path).join(name);
     // What others have put there is not followed, nor overwritten.
     let mut file = fs::File::create_new(&temporary)?;
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| permissions.map_or(Ok(()), |permissions| file.set_permissions(permissions)))
+    // Before anything is in it: who must not read the one must not read the other.
+    let written = permissions
+        .map_or(Ok(()), |permissions| file.set_permissions(permissions))
+        .and_then(|()| file.write_all(bytes))
         .and_then(|()| file.sync_all());
     written.and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
         // The error that is told is the first one.

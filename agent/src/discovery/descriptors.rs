@@ -317,8 +317,8 @@ mod tests {
             known.look(&root, std::process::id(), 0).unwrap();
             known.read_ns = None;
             // Children that other tests begin at the same time have all of it until they execute their program.
-            let looks = std::iter::repeat_with(|| known.own_ends(&root, std::process::id())).take(1000);
-            let (own_ends, _) = looks.into_iter().find(|(_, held)| !held).unwrap();
+            let mut looks = std::iter::repeat_with(|| known.own_ends(&root, std::process::id())).take(1000);
+            let (own_ends, _) = looks.find(|(_, held)| !held).unwrap();
             own_ends.0.get(&u32::try_from(file.as_raw_fd()).unwrap()).copied()
         };
         let (reader, writer) = pipe().unwrap();

@@ -6,7 +6,11 @@
 
 use std::collections::HashMap;
 
-use super::member::{Member, Tick};
+use super::{
+    Watch,
+    member::{Member, Tick},
+    tick,
+};
 
 /// So many must have begun while watched to tell how fast they come.
 const FEWEST: u64 = 5;
@@ -23,11 +27,6 @@ pub(super) struct Early {
 }
 
 impl Early {
-    /// The process had run for so long.
-    pub(super) const fn set_oldest(&mut self, oldest: Tick) {
-        self.oldest = oldest;
-    }
-
     /// These are there at the start.
     pub(super) fn note(&mut self, members: &HashMap<u64, Member>) {
         self.goids.clear();
@@ -54,14 +53,20 @@ impl Early {
     }
 }
 
+impl Watch {
+    /// The process had run for so long, ns, when the watch began. Where nobody says so, nobody is taken for older than the watch.
+    pub fn ran_before(&mut self, age_ns: u64) {
+        self.early.oldest = tick(age_ns);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn as_many_as_began_later_took_as_long_to_begin_as_they_do_now() {
-        let mut early = Early::default();
-        early.set_oldest(5000);
+        let mut early = Early { oldest: 5000, ..Early::default() };
         let at = |site| Member::new(true, 0, site, 0, 0, 0, 0);
         // A hundred of one statement, twice as many of another.
         early.note(&(0..300).map(|goid| (goid, at(u16::from(goid % 3 > 0)))).collect());

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::member::Tick;
+use super::{Watch, member::Tick};
 use crate::model::RuntimeAddress;
 
 /// `go` statements of one program: large ones have some thousands.
@@ -188,5 +188,13 @@ impl Groups {
         let unknown = self.group_numbers.get(&(group.site, group.reason, RuntimeAddress::default()));
         let unknown = unknown.and_then(|number| self.get(*number)).map_or(0, |group| group.longest_wait);
         group.longest_wait.max(unknown)
+    }
+}
+
+impl Watch {
+    /// Whether the program has more `go` statements than can be followed: those that came last are not.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.groups.full
     }
 }

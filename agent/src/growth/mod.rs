@@ -130,11 +130,6 @@ impl Watch {
         }
     }
 
-    /// The process had run for so long, ns, when the watch began. Where nobody says so, nobody is taken for older than the watch.
-    pub fn ran_before(&mut self, age_ns: u64) {
-        self.early.set_oldest(tick(age_ns));
-    }
-
     /// A census begins: [`Watch::see`] each goroutine, then [`Watch::end_census`].
     pub fn begin_census(&mut self, now_ns: u64) {
         let now = self.tick(now_ns);
@@ -229,8 +224,8 @@ impl Watch {
             if census.wrapping_sub(member.census) < 2 {
                 return true;
             }
-            let births = groups.get_site(member.site).map_or(0, |site| site.births);
-            let age = if member.at_start() { early.age(*goid, member.site, births, gone_since) } else { 0 };
+            let site = groups.get_site(member.site).filter(|_| member.at_start());
+            let age = site.map_or(0, |site| early.age(*goid, member.site, site.births, gone_since));
             if reasons.get(member.reason).is_some() {
                 // Who never ran while watched, and then ended, may have waited as long as it lived.
                 let before = if member.runs == 0 && member.since == member.born { age } else { 0 };
@@ -367,12 +362,6 @@ impl Watch {
 
     fn tick(&self, now_ns: u64) -> Tick {
         tick(self.since_start(now_ns))
-    }
-
-    /// Whether the program has more `go` statements than can be followed: those that came last are not.
-    #[must_use]
-    pub const fn is_full(&self) -> bool {
-        self.groups.full
     }
 
     /// The time between the last two censuses.

@@ -78,12 +78,11 @@ impl<'a> Inward<'a> {
         // A cleanup may be that of a part.
         let mut closing: Vec<u64> = closing.iter().filter_map(|object| Some(mark.object(*object)?.from)).collect();
         closing.sort_unstable();
-        let bytes = |seen: &Seen| stack(seen).1 - stack(seen).0;
-        if seen.iter().map(bytes).fold(0, u64::saturating_add) > STACKS {
+        let stacks = (0_u32..).zip(seen.iter().map(stack)).map(|(index, (low, high))| (index, low, high));
+        if stacks.clone().fold(0_u64, |bytes, (_, low, high)| bytes.saturating_add(high - low)) > STACKS {
             return Ok(None);
         }
         let mut held = Vec::new();
-        let stacks = (0_u32..).zip(seen).map(|(index, seen)| (index, stack(seen).0, stack(seen).1));
         source.words(stacks, &mut |index, word| {
             let object = mark.object(word).filter(|object| !object.closed && held.len() <= HELD);
             held.extend(object.map(|object| (object.from, index)));

@@ -115,7 +115,7 @@ struct Answer {
 /// # Errors
 /// [`GoroutinesError`].
 pub fn goroutines(question: &Question) -> Result<(), GoroutinesError> {
-    if question.json && question.pprof.as_deref() == Some(Path::new("-")) {
+    if question.json && question.pprof.as_deref().is_some_and(file::is_standard_output) {
         let source = io::Error::new(io::ErrorKind::InvalidInput, "it cannot take JSON and a profile: give the profile a file");
         return Err(GoroutinesError::Write { to: "standard output".to_owned(), source });
     }
