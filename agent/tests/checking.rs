@@ -225,6 +225,20 @@ fn nothing_found_is_an_empty_list() {
 }
 
 #[test]
+fn what_cannot_be_judged_is_no_clean_bill() {
+    let target = Target::spawn(&program("vast"), &[]);
+    let directory = TempDir::new().unwrap();
+    let report = directory.path().join("report.json");
+    let pid = target.pid.to_string();
+    let output = command(&["check", "--for", "5s", "--pid", &pid, "--report"]).arg(&report).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("bytes of heap can hold pointers, more than"), "{stderr}");
+    assert_eq!(fs::read_to_string(report).unwrap().trim(), "[]", "what is known is written");
+    target.finish();
+}
+
+#[test]
 fn what_cannot_be_watched_is_status_2() {
     let check = |pid: u32, report: &Path| {
         let mut command = command(&["check", "--for", "1s", "--pid", &pid.to_string(), "--report"]);

@@ -50,6 +50,15 @@ fn a_leaking_go_statement_is_named_and_forgotten_with_its_process() {
 }
 
 #[test]
+fn leaks_that_cannot_be_looked_for_are_told() {
+    let target = Target::spawn(&build("vast", NEWEST, Form::Plain).unwrap_or_else(|error| panic!("{error}")), &[]);
+    let agent = Agent::start(&["--pid", &target.pid.to_string()]);
+    let missed = [("reason", "heap_too_large")];
+    wait_until("it is counted", || agent.scrape().sum("goroscope_agent_leak_looks_failed_total", &missed).is_some_and(|count| count > 0));
+    assert!(agent.log().contains("bytes of heap can hold pointers"), "it is said why");
+}
+
+#[test]
 fn what_leaks_fast_within_the_process_is_told_within_a_minute() {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/targets/leaky");
     let executable = build_directory(&sources, NEWEST, Form::Plain).unwrap_or_else(|error| panic!("{error}"));

@@ -4,8 +4,9 @@
 //! the end, in the dump that SIGABRT asks for.
 //!
 //! A small spread by default. `GOROSCOPE_LEAKS` is a set that is run whole (`programs`, `held-out`, `independent`; `endless`: the programs
-//! and those of `tests/leaks/endless` under `goroscope run`, where what was said at any time counts), with `GOROSCOPE_LEAKS_ONLY` (words,
-//! by comma) only programs whose names contain one; `GOROSCOPE_LEAKS_FOR` is the length of the watch in seconds,
+//! and those of `tests/leaks/endless` under `goroscope run`, where what was said at any time counts; `late`: all that `check` is given, and
+//! those of `tests/leaks/late`, watched from some moment of a life that has long begun, for 25 and for 45 s), with `GOROSCOPE_LEAKS_ONLY`
+//! (words, by comma) only programs whose names contain one; `GOROSCOPE_LEAKS_FOR` is the length of the watch in seconds,
 //! `GOROSCOPE_LEAKS_PARALLEL` how many programs run at once, `GOROSCOPE_LEAKS_GO` the versions. `GOROSCOPE_RESULT_FILE` gets one line
 //! of JSON for each program and version.
 
@@ -18,10 +19,11 @@ mod common;
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     path::{Path, PathBuf},
     sync::Mutex,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use common::{
@@ -81,6 +83,7 @@ impl Program {
         let roots = match set {
             "held-out" | "independent" => vec![root.join(set)],
             "endless" => vec![root.join("endless"), root],
+            "late" => vec![root.join("late"), root.join("held-out"), root.join("independent"), root],
             _ => vec![root],
         };
         let entries = |root: &PathBuf| fs::read_dir(root).unwrap_or_else(|error| panic!("{}: {error}", root.display()));
@@ -106,11 +109,21 @@ impl Program {
     }
 }
 
+/// How a program is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// By `check`, from its start.
+    FromItsStart,
+    /// By `check`, long after its start.
+    Late,
+    /// By `run`, from its start.
+    Endless,
+}
+
 /// What to run and how.
 struct Settings {
     set: Option<String>,
-    /// By `goroscope run`.
-    endless: bool,
+    way: Way,
     programs: Vec<Program>,
     releases: Vec<String>,
     time: Duration,
@@ -124,7 +137,7 @@ impl Settings {
         let words = |text: String| text.split(',').map(str::to_owned).collect::<Vec<_>>();
         let set = variable("GOROSCOPE_LEAKS");
         assert!(
-            set.as_deref().is_none_or(|set| ["programs", "held-out", "independent", "endless"].contains(&set)),
+            set.as_deref().is_none_or(|set| ["programs", "held-out", "independent", "endless", "late"].contains(&set)),
             "GOROSCOPE_LEAKS={set:?} is no set"
         );
         let mut programs = Program::all(set.as_deref().unwrap_or("programs"));
@@ -133,7 +146,11 @@ impl Settings {
         } else if set.is_none() {
             programs.retain(|program| SPREAD.contains(&program.name.as_str()));
         }
-        let endless = set.as_deref() == Some("endless");
+        let way = match set.as_deref() {
+            Some("endless") => Way::Endless,
+            Some("late") => Way::Late,
+            _ => Way::FromItsStart,
+        };
         let all = if set.is_none() { vec![NEWEST.to_owned()] } else { RELEASES.map(str::to_owned).to_vec() };
         let releases = variable("GOROSCOPE_LEAKS_GO").map_or(all, words);
         let time = Duration::from_secs(number("GOROSCOPE_LEAKS_FOR").unwrap_or(match set.as_deref() {
@@ -143,21 +160,40 @@ impl Settings {
             Some(_) => 45,
         }));
         // Under `run` each has an agent of its own.
-        let parallel = usize::try_from(number("GOROSCOPE_LEAKS_PARALLEL").unwrap_or(if endless { 12 } else { 26 })).unwrap();
-        Self { set, endless, programs, releases, time, parallel }
+        let parallel = usize::try_from(number("GOROSCOPE_LEAKS_PARALLEL").unwrap_or(if way == Way::Endless { 12 } else { 26 })).unwrap();
+        Self { set, way, programs, releases, time, parallel }
     }
 }
 
+/// When the late watch of a program begins, after its start, and how long it is: some moment, the same one each time.
+fn late(program: &Program, release: &str, time: Duration) -> (Duration, Duration) {
+    let mut hasher = DefaultHasher::new();
+    (&program.name, release).hash(&mut hasher);
+    let random = hasher.finish();
+    (Duration::from_millis(10_000 + random % 30_000), if random & 1 == 0 { time } else { time * 5 / 9 })
+}
+
 /// Builds and runs one program, watches it, and compares.
-fn run(program: &Program, release: &str, executable: Result<PathBuf, String>, endless: bool, time: Duration) -> Value {
+fn run(program: &Program, release: &str, executable: Result<PathBuf, String>, way: Way, time: Duration) -> Value {
+    let began = Instant::now();
     let started = executable.and_then(|executable| Dumped::start(&executable, |_| vec![])?.ready());
     let running = match started {
         Ok(running) => running,
         Err(error) => return json!({"program": program.name, "go": release, "verdict": error}),
     };
-    let checked = if endless { check::run(running.pid(), time) } else { check(running.pid(), time) };
-    let truth = running.goroutines();
-    judge(program, release, &checked, &truth)
+    let (before, time) = if way == Way::Late { late(program, release, time) } else { (Duration::ZERO, time) };
+    // wait: the length of the life before the watch is what is tested
+    thread::sleep(before);
+    let checked = if way == Way::Endless { check::run(running.pid(), time) } else { check(running.pid(), time) };
+    let (life, mut truth) = (began.elapsed(), running.goroutines());
+    if way == Way::Late {
+        // As many as began while it was watched, of what grows evenly.
+        let share = time.as_secs_f64() / life.as_secs_f64();
+        truth.retain(|_, count| *count as f64 * share >= GROUP as f64);
+    }
+    let mut row = judge(program, release, &checked, &truth);
+    row["watch"] = json!(format!("{} s, from second {} on", time.as_secs(), before.as_secs()));
+    row
 }
 
 /// One row of the results.
@@ -213,7 +249,7 @@ fn the_leaking_statements_are_named_and_no_other() {
                 loop {
                     let next = queue.lock().unwrap().next();
                     let Some((program, release, executable)) = next else { break };
-                    let row = run(program, release, executable, settings.endless, settings.time);
+                    let row = run(program, release, executable, settings.way, settings.time);
                     println!("{row}");
                     rows.lock().unwrap().push(row);
                 }
@@ -239,7 +275,7 @@ fn look_again(settings: &Settings, rows: &mut [Value]) {
         let release = row["go"].as_str().unwrap_or(NEWEST).to_owned();
         println!("{row}: once more");
         let executable = build_directory(&program.directory, &release, Form::Plain);
-        *row = run(program, &release, executable, settings.endless, settings.time * 2);
+        *row = run(program, &release, executable, settings.way, settings.time * 2);
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Args {
     /// Programs that others wrote (Prometheus, etcd, containerd, ...); writes docs/real-programs.md.
     #[arg(long)]
     real: bool,
-    /// Leaks are found and nothing else is: a set of programs (`programs`, `held-out`, `independent`, `endless`), or `servers`; writes its part of docs/detection.md.
+    /// Leaks are found and nothing else is: a set of programs (`programs`, `held-out`, `independent`, `late`, `endless`), or `servers`; writes its part of docs/detection.md.
     #[arg(long, value_name = "SET", num_args = 0..=1, require_equals = true, default_missing_value = "programs")]
     leaks: Option<detection::Set>,
     /// The chart in a real Kubernetes on this machine: up, test, down, also after a failure; writes docs/cluster-test.md.

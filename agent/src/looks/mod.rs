@@ -4,19 +4,19 @@
 //! `observer`, a room that calls others, for one process: `goruntime` reads, `reach` proves, `growth` judges, `symbolize` names.
 
 mod deadline;
+mod missed;
 mod subject;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     time::{Duration, SystemTime},
 };
 
-use self::deadline::Stoppable;
+use self::{deadline::Stoppable, missed::Missed};
 pub use self::{
     deadline::{Deadline, Endless, clock},
     subject::Subject,
 };
-pub use crate::growth::{Innocence, Settings, Stretches};
 use crate::{
     discovery::{Descriptors, Life, ProcRoot, Threads},
     goruntime::{ProcessMemory, Runtime, RuntimeError},
@@ -25,8 +25,12 @@ use crate::{
         Finding, Goroutine, GoroutineState, LimitKind, MemoryError, MemoryLimit, OwnEnds, Projection, RuntimeAddress, RuntimeFigures,
         Suspect, TickerSuspect,
     },
-    reach::{Limits, NoProof, Prover},
+    reach::{Limits, Prover},
     symbolize,
+};
+pub use crate::{
+    growth::{Innocence, Settings, Stretches},
+    reach::NoProof,
 };
 
 /// Calls of a stack that are read: the first outside of the runtime is among the first ten.
@@ -73,8 +77,7 @@ pub struct Looks<D> {
     censuses: u64,
     proofs: usize,
     problem: Option<RuntimeError>,
-    /// It was said that not all are followed.
-    said_full: bool,
+    missed: Missed,
 }
 
 impl<D: Deadline> Looks<D> {
@@ -90,6 +93,7 @@ impl<D: Deadline> Looks<D> {
             deadline,
             interval,
             runtime: Runtime::new(ProcessMemory::new(subject.listed.pid), subject.facts, minor, subject.load_bias),
+            missed: Missed::of(subject.listed.pid),
             prover: Prover::new(subject.facts, minor, subject.load_bias, Limits::default()),
             subject,
             watch,
@@ -105,7 +109,6 @@ impl<D: Deadline> Looks<D> {
             censuses: 0,
             proofs: 0,
             problem: None,
-            said_full: false,
         }
     }
 
@@ -142,6 +145,16 @@ impl<D: Deadline> Looks<D> {
     /// Why the last census failed.
     pub fn problem(&self) -> String {
         self.problem.map_or_else(|| "there was no time".to_owned(), |problem| problem.to_string())
+    }
+
+    /// Why what is lost or stuck cannot be told of this process, unless it changes.
+    pub const fn refusal(&self) -> Option<NoProof> {
+        self.missed.refusal()
+    }
+
+    /// Looks that saw less than they should, by reason, since this was asked last.
+    pub fn take_missed(&mut self) -> BTreeMap<&'static str, u64> {
+        self.missed.take()
     }
 
     /// What can be said as of the last census.
@@ -205,10 +218,21 @@ impl<D: Deadline> Looks<D> {
         Ok(Seen::Alive)
     }
 
+    /// How long the last looks take, with as many of their proofs as `most_ns` are enough for, ns.
+    pub fn last_takes_ns(&self, most_ns: u64) -> u64 {
+        let take = |proofs: u64| self.proof_takes_ns().saturating_mul(proofs).saturating_add(APART_NS);
+        [2, 1].into_iter().map(take).find(|takes| *takes <= most_ns).unwrap_or(APART_NS)
+    }
+
+    /// A proof takes as long as the one before, or some longer.
+    const fn proof_takes_ns(&self) -> u64 {
+        self.last_proof_cost_ns.saturating_add(self.last_proof_cost_ns / 4)
+    }
+
     /// The last looks, when the time is up or somebody said stop: two proofs if there is time, and a census.
     pub fn last(&mut self) {
         for begin in [clock(), clock().saturating_add(APART_NS)] {
-            let wanted = self.watch.next_proof_ns().is_some() && self.last_proof_cost_ns < self.deadline.left_ns() / 2;
+            let wanted = self.watch.next_proof_ns().is_some() && self.proof_takes_ns() < self.deadline.left_ns();
             if wanted && begin.saturating_sub(clock()) < self.deadline.left_ns() {
                 std::thread::sleep(Duration::from_nanos(begin.saturating_sub(clock())));
                 if !matches!(self.census(), Ok(Seen::Alive)) {
@@ -232,10 +256,8 @@ impl<D: Deadline> Looks<D> {
                 wanted.push(goroutine.clone());
             }
         });
-        if self.watch.is_full() && !self.said_full {
-            self.said_full = true;
-            let pid = self.subject.listed.pid;
-            tracing::warn!(pid, "more go statements than can be followed: leaks at those that came last are not found; said once");
+        if self.watch.is_full() {
+            self.missed.statements();
         }
         // A census that ended early has not seen everybody: nobody is missed then.
         match counted {
@@ -351,6 +373,7 @@ impl<D: Deadline> Looks<D> {
         match proof {
             Ok(proof) => {
                 self.proofs += 1;
+                self.missed.proven();
                 self.watch.proof(&proof, self.last_proof_cost_ns);
                 if held {
                     // As soon as who else has them open is gone, they are other ends than this proof knew.
@@ -359,6 +382,7 @@ impl<D: Deadline> Looks<D> {
             }
             Err(error) => {
                 tracing::debug!(reason = error.reason(), %error, "no proof");
+                self.missed.proof(error);
                 // A heap that changes too fast is worth another look soon; a large one is not.
                 let cost = if matches!(error, NoProof::NeverPreempted { .. }) { 0 } else { self.last_proof_cost_ns };
                 self.watch.no_proof(began, cost);

@@ -34,6 +34,11 @@ static MEMORY_FAILURES: Descriptor = Descriptor::counter(
     "goroscope_agent_memory_read_failures_total",
     "Readings of a process' memory that were given up, by reason; the numbers of the reading before stay.",
 );
+static LEAK_LOOKS_FAILED: Descriptor = Descriptor::counter(
+    "goroscope_agent_leak_looks_failed_total",
+    "Looks for leaks that saw less than they should, by reason: proofs that could not be made (what is lost or stuck is not found), and \
+     censuses that met more go statements than are followed (leaks at those that came last are not found).",
+);
 static MAP_ENTRIES: Descriptor =
     Descriptor::gauge("goroscope_agent_bpf_map_entries", "Entries in use of a BPF map of the agent. At the maximum, new ones are lost.");
 static MAP_MAX_ENTRIES: Descriptor =
@@ -69,13 +74,14 @@ static BUILD: Descriptor =
 
 /// Every family of this room.
 #[cfg(test)]
-pub(super) static ALL: [&Descriptor; 15] = [
+pub(super) static ALL: [&Descriptor; 16] = [
     &PROCESSES,
     &EXECUTABLES,
     &ATTACH_FAILURES,
     &EVENTS_LOST,
     &CREATION_MISMATCH,
     &MEMORY_FAILURES,
+    &LEAK_LOOKS_FAILED,
     &MAP_ENTRIES,
     &MAP_MAX_ENTRIES,
     &COLLECT_DURATION,
@@ -107,6 +113,7 @@ pub(super) fn add(families: &mut Families, agent: &AgentReport, taken_at: System
         push(&MAP_MAX_ENTRIES, "map", map, *max);
     }
     agent.memory_failures.iter().for_each(|(reason, count)| push(&MEMORY_FAILURES, "reason", reason, *count));
+    agent.missed_looks.iter().for_each(|(reason, count)| push(&LEAK_LOOKS_FAILED, "reason", reason, *count));
     if let Some(KubernetesReport { is_connected, pods, unnamed, errors }) = &agent.kubernetes {
         PodEvent::REASONS.iter().for_each(|reason| push(&K8S_WATCH_ERRORS, "reason", reason, 0));
         errors.iter().for_each(|(reason, count)| push(&K8S_WATCH_ERRORS, "reason", reason, *count));

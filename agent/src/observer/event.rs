@@ -1,7 +1,10 @@
 //! What the loop is told, and the handle by which others ask it. In: nouns of the threads around the loop. Out: [`Event`]. Must not know
 //! what becomes of one.
 
-use std::sync::{Arc, mpsc::Sender};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, mpsc::Sender},
+};
 
 use goroscope_abi::{Family, ProcessKey};
 
@@ -39,6 +42,8 @@ pub(super) enum Event {
     NotRead(ProcessKey, RuntimeError),
     /// Leaks of a process as they are known now.
     Findings(ProcessKey, Vec<Finding>),
+    /// Looks for leaks that saw less than they should, by reason.
+    Missed(BTreeMap<&'static str, u64>),
     /// What became known of pods.
     Pods(PodEvent),
     /// Somebody wants to know.

@@ -93,6 +93,10 @@ impl Looker {
                     continue;
                 }
             }
+            let missed = watch.looks.take_missed();
+            if !missed.is_empty() && self.events.send(Event::Missed(missed)).is_err() {
+                return false;
+            }
             let (findings, cleared) = watch.looks.stands();
             for (leak, reason) in cleared {
                 let (process, site, evidence) = (&watch.process, leak.created_by.place(), leak.evidence.as_str());

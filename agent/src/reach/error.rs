@@ -86,6 +86,16 @@ pub enum NoProof {
 }
 
 impl NoProof {
+    /// Whether the next try will end so too, as far as can be told.
+    #[must_use]
+    pub const fn lasts(&self) -> bool {
+        use NoProof::{HeapTooLarge, MarksTooLarge, TimersTooMany, TooManyGoroutines, TooSlow, Unknown};
+        matches!(
+            self,
+            Unknown { .. } | HeapTooLarge { .. } | MarksTooLarge { .. } | TimersTooMany { .. } | TooManyGoroutines { .. } | TooSlow { .. }
+        )
+    }
+
     /// snake_case, from a closed set: a metric label.
     #[must_use]
     pub const fn reason(&self) -> &'static str {

@@ -37,18 +37,21 @@ pub(crate) enum Set {
     Independent,
     /// The programs, and agent/tests/leaks/endless, under `goroscope run`.
     Endless,
+    /// All programs that `check` is given, and agent/tests/leaks/late, watched from some moment of a life that has long begun.
+    Late,
     /// Servers that others wrote, without and with a leak.
     Servers,
 }
 
 impl Set {
-    const ALL: [Self; 5] = [Self::Programs, Self::HeldOut, Self::Independent, Self::Endless, Self::Servers];
+    const ALL: [Self; 6] = [Self::Programs, Self::HeldOut, Self::Independent, Self::Late, Self::Endless, Self::Servers];
 
     fn name(self) -> &'static str {
         match self {
             Self::Programs => "programs",
             Self::HeldOut => "held-out",
             Self::Independent => "independent",
+            Self::Late => "late",
             Self::Endless => "endless",
             Self::Servers => "servers",
         }
@@ -59,6 +62,7 @@ impl Set {
             Self::Programs => "## Programs",
             Self::HeldOut => "## Programs that were set aside",
             Self::Independent => "## Programs by somebody who did not know the detector",
+            Self::Late => "## Programs watched late",
             Self::Endless => "## Programs under `goroscope run`",
             Self::Servers => "## Servers",
         }

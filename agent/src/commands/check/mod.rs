@@ -15,7 +15,7 @@ use super::file;
 use crate::{
     discovery::ProcRoot,
     export,
-    looks::{Looks, Seen, Settings, Subject, clock},
+    looks::{Looks, NoProof, Seen, Settings, Subject, clock},
     model::Finding,
 };
 use progress::Progress;
@@ -34,8 +34,11 @@ pub struct Check {
     pub report: PathBuf,
 }
 
-/// A stop begins so long before the time is up: the last proofs take that.
-const LAST_LOOKS: Duration = Duration::from_millis(900);
+/// When the time is up, memory is read for so much longer at most: a census of very many is not cut short.
+const LATE_NS: u64 = 600_000_000;
+/// The last looks take this part of the watch at most, in which nothing else is looked at; but so long at least.
+const LAST_SHARE: u64 = 4;
+const SHORTEST_LAST_NS: u64 = 900_000_000;
 
 /// Watches, writes the report, and says how many findings are in it.
 ///
@@ -53,28 +56,39 @@ pub fn check(check: &Check) -> Result<usize> {
     if check.report.is_dir() {
         bail!("{} is a directory", check.report.display());
     }
-    let findings = watch(check, root, subject, &stop)?;
+    let (findings, refusal) = watch(check, root, subject, &stop)?;
     let report = export::findings::findings(&findings)? + "\n";
     file::write(&check.report, report.as_bytes()).with_context(|| format!("writing {}", check.report.display()))?;
-    Ok(findings.len())
+    match refusal {
+        Some(refusal) if findings.is_empty() => bail!(
+            "process {}: nothing was found, and what is lost or stuck could not be: {refusal}\n  remedy: a profile of its goroutines, \
+             `goroscope goroutines {} --pprof FILE`, twice, some time apart",
+            check.pid,
+            check.pid
+        ),
+        _ => Ok(findings.len()),
+    }
 }
 
-/// Looks again and again until the time is up, somebody says stop, or the process ends.
-fn watch(check: &Check, root: ProcRoot, subject: Subject, stop: &Stop) -> Result<Vec<Finding>> {
+/// Looks again and again until the time is up, somebody says stop, or the process ends. What was found, and why more could not be.
+fn watch(check: &Check, root: ProcRoot, subject: Subject, stop: &Stop) -> Result<(Vec<Finding>, Option<NoProof>)> {
     let mut progress = Progress::begin(check.time);
     let mut looks = Looks::new(root, subject, stop, check.interval, Settings::default());
-    let end = looks.started_ns().saturating_add(nanos(check.time.saturating_sub(LAST_LOOKS)));
+    let end = looks.started_ns().saturating_add(nanos(check.time));
+    let most = (nanos(check.time) / LAST_SHARE).max(SHORTEST_LAST_NS);
+    // A proof of a large heap takes seconds, and without two of them at the end it is not told who was lost.
+    let last_begins = |looks: &Looks<_>| end.saturating_sub(looks.last_takes_ns(most).max(SHORTEST_LAST_NS));
     let mut ended = false;
-    while !stop.is_told() && clock() < end {
+    while !stop.is_told() && clock() < last_begins(&looks) {
         if looks.look()? == Seen::Gone {
             ended = true;
             break;
         }
         progress.show(|| (looks.goroutines(), looks.proofs(), looks.findings().len()));
-        stop.wait_until(looks.next_ns().min(end));
+        stop.wait_until(looks.next_ns().min(last_begins(&looks)));
     }
     if !ended {
-        stop.begin();
+        stop.end_by(end.saturating_add(LATE_NS));
         looks.last();
     }
     progress.end();
@@ -83,7 +97,7 @@ fn watch(check: &Check, root: ProcRoot, subject: Subject, stop: &Stop) -> Result
     }
     let findings = looks.findings();
     progress.conclude(check.pid, &findings);
-    Ok(findings)
+    Ok((findings, looks.refusal()))
 }
 
 fn nanos(duration: Duration) -> u64 {

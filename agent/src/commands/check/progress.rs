@@ -53,7 +53,10 @@ impl Progress {
     /// Says what was found, for who reads a log too.
     pub(super) fn conclude(&self, pid: u32, findings: &[Finding]) {
         let found = match findings.len() {
-            0 if self.time < SHORT => "nothing was seen to leak, in too short a time to tell (10s and more do)".to_owned(),
+            // A signal may have ended it.
+            0 if self.began.elapsed() + PERIOD < SHORT => {
+                "nothing was seen to leak, in too short a time to tell (10s and more do)".to_owned()
+            }
             0 => "nothing leaks as far as was seen".to_owned(),
             1 => "1 leak".to_owned(),
             count => format!("{count} leaks"),

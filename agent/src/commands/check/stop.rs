@@ -16,7 +16,7 @@ use signal_hook::{
 
 use crate::looks::{Deadline, clock};
 
-/// How long after the signal memory is still read, ns. The command must have ended after two seconds.
+/// How long after a signal memory is still read, ns. The command must have ended after two seconds.
 pub(super) const GRACE_NS: u64 = 1_500_000_000;
 /// How often the flag is looked at.
 const STEP: Duration = Duration::from_millis(20);
@@ -25,8 +25,9 @@ const STEP: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Stop {
     told: Arc<AtomicBool>,
-    /// When that was noticed first, or when the time was up; 0: not yet.
-    at_ns: AtomicU64,
+    noticed: AtomicBool,
+    /// Until when memory is still read; [`u64::MAX`]: no end is in sight.
+    until_ns: AtomicU64,
 }
 
 impl Stop {
@@ -36,21 +37,21 @@ impl Stop {
         for signal in [SIGINT, SIGTERM] {
             flag::register(signal, Arc::clone(&told))?;
         }
-        Ok(Self { told, at_ns: AtomicU64::new(0) })
+        Ok(Self { told, noticed: AtomicBool::new(false), until_ns: AtomicU64::new(u64::MAX) })
     }
 
     /// Whether a signal came.
     pub(super) fn is_told(&self) -> bool {
         let told = self.told.load(Ordering::Relaxed);
-        if told {
-            self.begin();
+        if told && !self.noticed.swap(true, Ordering::Relaxed) {
+            self.end_by(clock().saturating_add(GRACE_NS));
         }
         told
     }
 
-    /// The end begins: time runs out now.
-    pub(super) fn begin(&self) {
-        let _ = self.at_ns.compare_exchange(0, clock(), Ordering::Relaxed, Ordering::Relaxed);
+    /// Memory is read until then, and no longer.
+    pub(super) fn end_by(&self, until_ns: u64) {
+        self.until_ns.fetch_min(until_ns, Ordering::Relaxed);
     }
 
     /// Sleeps until then, or until a signal.
@@ -73,9 +74,6 @@ impl Stop {
 impl Deadline for &Stop {
     fn left_ns(&self) -> u64 {
         self.is_told();
-        match self.at_ns.load(Ordering::Relaxed) {
-            0 => u64::MAX,
-            at => (at + GRACE_NS).saturating_sub(clock()),
-        }
+        self.until_ns.load(Ordering::Relaxed).saturating_sub(clock())
     }
 }
