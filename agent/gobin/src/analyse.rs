@@ -336,8 +336,10 @@ fn functions(
 ) -> Result<(Vec<Function>, Vec<String>), Refusal> {
     let (mut functions, mut ambiguous) = (Vec::new(), Vec::new());
     for (index, name) in wanted.iter().enumerate() {
-        // Wrappers between calling conventions have the name of what they wrap: a probe on both would count twice.
-        let mut bodies = scan.candidates.iter().filter(|candidate| candidate.wanted == index && candidate.func_id != wrapper);
+        // Wrappers between calling conventions have the name of what they wrap: a probe on both would count twice. Those of methods that
+        // are used as values have a name of their own.
+        let is_body = |candidate: &&Candidate| candidate.func_id != wrapper || name.ends_with("-fm");
+        let mut bodies = scan.candidates.iter().filter(|candidate| candidate.wanted == index).filter(is_body);
         match (bodies.next(), bodies.next()) {
             (None, _) => {}
             (Some(body), None) => functions.push(function(source, elf, name, *body, text)?),

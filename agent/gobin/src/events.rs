@@ -74,7 +74,13 @@ pub const WANTED: &[WantedFunction] = &[
     wanted(SCHEDINIT, Event::Reference),
     // Whose calls tell where tickers are made.
     wanted(NEW_TICKER, Event::Reference),
+    // Which timers end no wait of who uses a connection.
+    wanted(CLOSE_IDLE, Event::Reference),
 ];
+
+/// By it net/http closes a connection that has been idle for too long. Its timer is not stopped when the connection is used again, and does
+/// nothing then.
+pub const CLOSE_IDLE: &str = "net/http.(*persistConn).closeConnIfStillIdle-fm";
 
 /// The function that makes every ticker, also those of `time.Tick`.
 pub const NEW_TICKER: &str = "time.NewTicker";

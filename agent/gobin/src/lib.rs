@@ -35,7 +35,7 @@ pub use buildinfo::{BuildInfo, Module};
 pub use calls::Call;
 pub use disasm::{PROLOGUE_BYTES, Prologue, StackCheck, StackGuard, classify, return_sites};
 pub use elf::Arch;
-pub use events::{Event, NEW_TICKER, WANTED, WantedFunction};
+pub use events::{CLOSE_IDLE, Event, NEW_TICKER, WANTED, WantedFunction};
 pub use globals::FUNCTIONS as RUNTIME_FUNCTIONS;
 pub use limits::{LIBRARY_RANGES_MAX, Limits};
 pub use moduledata::ModuledataLocation;

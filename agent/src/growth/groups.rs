@@ -37,6 +37,10 @@ pub(super) struct Group {
     pub(super) blocked_at: RuntimeAddress,
     /// The longest wait that was seen to end, at least.
     pub(super) longest_wait: Tick,
+    /// Who still waited here when the only timers that led to what they wait on had come due.
+    outlived: u32,
+    /// Whose wait ended when a timer had come due that led to it.
+    served: u32,
     /// Stacks that were read of goroutines that waited here.
     pub(super) stacks: u32,
     /// In the last census, who waited here for longer than others did, and was in a proof.
@@ -49,6 +53,8 @@ pub(super) struct Group {
 const STACKS: u32 = 8;
 /// So many whom no proof has seen are worth one, and one in so many of those whom one has seen.
 const UNSEEN: u32 = 3;
+/// So many timers that came due and ended no wait tell that those of a place are for something else.
+const OUTLIVED: u32 = 3;
 
 /// All of them, in tables that end: what does not fit is not followed.
 #[derive(Debug, Default)]
@@ -88,7 +94,7 @@ impl Groups {
             return self.group(site, reason, RuntimeAddress::default());
         }
         let number = u32::try_from(self.groups.len()).unwrap_or(u32::MAX);
-        self.groups.push(Group { site, reason, blocked_at, longest_wait: 0, stacks: 0, seen: 0, unseen: 0 });
+        self.groups.push(Group { site, reason, blocked_at, longest_wait: 0, outlived: 0, served: 0, stacks: 0, seen: 0, unseen: 0 });
         self.group_numbers.insert(key, number);
         number
     }
@@ -159,6 +165,20 @@ impl Groups {
         }
     }
 
+    /// A wait there has ended, and by then a timer had come due that led to what was waited on.
+    pub(super) fn timer_ended_wait(&mut self, group: u32) {
+        if let Some(group) = usize::try_from(group).ok().and_then(|group| self.groups.get_mut(group)) {
+            group.served = group.served.saturating_add(1);
+        }
+    }
+
+    /// A wait there goes on when all timers have come due that led to what is waited on.
+    pub(super) fn timer_ended_nothing(&mut self, group: u32) {
+        if let Some(group) = usize::try_from(group).ok().and_then(|group| self.groups.get_mut(group)) {
+            group.outlived = group.outlived.saturating_add(1);
+        }
+    }
+
     pub(super) fn born(&mut self, site: u16, now: Tick) {
         if let Some(site) = self.sites.get_mut(usize::from(site)) {
             if site.births > 0 {
@@ -188,6 +208,13 @@ impl Groups {
         let unknown = self.group_numbers.get(&(group.site, group.reason, RuntimeAddress::default()));
         let unknown = unknown.and_then(|number| self.get(*number)).map_or(0, |group| group.longest_wait);
         group.longest_wait.max(unknown)
+    }
+}
+
+impl Group {
+    /// Timers that lead to what is waited on here end no wait.
+    pub(super) const fn outlives_timers(&self) -> bool {
+        self.outlived >= OUTLIVED && self.served == 0
     }
 }
 

@@ -96,6 +96,11 @@ impl Member {
         if self.flags & DEADLINE_VOID != 0 { 0 } else { self.deadline }
     }
 
+    /// A timer that led to what it waits on has come due.
+    pub(super) const fn is_due(&self, now: Tick) -> bool {
+        self.deadline != 0 && now >= self.deadline
+    }
+
     pub(super) const fn set_deadline_void(&mut self, void: bool) {
         self.flags = if void { self.flags | DEADLINE_VOID } else { self.flags & !DEADLINE_VOID };
     }

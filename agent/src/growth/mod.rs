@@ -188,6 +188,9 @@ impl Watch {
                 }
                 if self.reasons.get(member.reason).is_some() {
                     self.groups.wait_ended(member.group, last.saturating_sub(member.since));
+                    if member.is_due(now) {
+                        self.groups.timer_ended_wait(member.group);
+                    }
                 }
                 if let Some(lasted) = self.calls.end(goroutine.goid, last) {
                     self.groups.wait_ended(member.group, lasted);
@@ -214,7 +217,7 @@ impl Watch {
 
     /// All goroutines were seen.
     pub fn end_census(&mut self) {
-        let (census, [_, _, gone_since]) = (self.generation(), self.ticks);
+        let (census, [now, _, gone_since]) = (self.generation(), self.ticks);
         if self.censuses == 1 {
             self.early.note(&self.members);
         }
@@ -230,6 +233,9 @@ impl Watch {
                 // Who never ran while watched, and then ended, may have waited as long as it lived.
                 let before = if member.runs == 0 && member.since == member.born { age } else { 0 };
                 groups.wait_ended(member.group, gone_since.saturating_sub(member.since).saturating_add(before));
+                if member.is_due(now) {
+                    groups.timer_ended_wait(member.group);
+                }
             }
             if let Some(lasted) = calls.end(*goid, gone_since) {
                 groups.wait_ended(member.group, lasted);

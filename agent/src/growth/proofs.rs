@@ -23,11 +23,15 @@ impl Watch {
             if member.seq != waiter.seq || self.reasons.get(member.reason).is_none() || member.since > began {
                 continue;
             }
-            if member.outlived == 0 && member.deadline != 0 && began > member.deadline.saturating_add(slack) {
+            let was_due = member.deadline != 0 && began > member.deadline.saturating_add(slack);
+            if member.outlived == 0 && was_due {
                 member.outlived = number;
             }
             let due = waiter.deadline_ns.filter(|due| *due > proof.began_ns);
             let due = due.map_or(0, |due| tick(due.saturating_sub(self.started_ns)).max(1));
+            if was_due && due == 0 {
+                self.groups.timer_ended_nothing(member.group);
+            }
             member.proven(number, waiter.unreachable, due);
             member.set_waits_for_own_pipe(waiter.own_pipe);
             if !waiter.objects.is_empty() {
@@ -45,7 +49,7 @@ impl Watch {
         self.looping.proof();
         self.tickers.proof(number, began, &proof.tickers);
         self.ends.proof(&self.members, proof);
-        queues::void_deadlines(&mut self.members, proof, &self.proofs);
+        queues::void_deadlines(&mut self.members, &self.groups, proof, &self.proofs);
     }
 
     /// No proof was to be had at this time, and it cost so much: the next is due as if there had been one.

@@ -3,11 +3,15 @@
 //!
 //! A timer that leads to what somebody waits on is a reason to believe that the wait will end, and no more: its function may do something
 //! else, and be due again and again. It did so where it came due, those who waited still wait, and others have come to wait behind
-//! them: what is served at all serves its oldest waiter first.
+//! them: what is served at all serves its oldest waiter first. And where each has an object of its own: when timers of several came due,
+//! no other leads there any more, and all of them still wait.
 
 use std::collections::HashMap;
 
-use super::member::{Member, Tick};
+use super::{
+    groups::{Group, Groups},
+    member::{Member, Tick},
+};
 use crate::model::{Proof, RuntimeAddress, Waiter};
 
 /// So many must wait in the queue.
@@ -24,7 +28,7 @@ struct Queue {
 }
 
 /// Marks those who wait in a queue that a timer has not served. `proofs`: when each began, the last one being `proof`.
-pub(super) fn void_deadlines(members: &mut HashMap<u64, Member>, proof: &Proof, proofs: &[Tick]) {
+pub(super) fn void_deadlines(members: &mut HashMap<u64, Member>, groups: &Groups, proof: &Proof, proofs: &[Tick]) {
     // Of several things that somebody waits on the timer may lead to one, and of several timers the latest may end the wait.
     let object = |member: &Member, waiter: &Waiter| {
         let one = usize::from(member.proof) == proofs.len() && waiter.objects.len() == 1 && waiter.deadline_ns == waiter.last_deadline_ns;
@@ -40,7 +44,8 @@ pub(super) fn void_deadlines(members: &mut HashMap<u64, Member>, proof: &Proof, 
     for (goid, waiter) in &proof.waiters {
         let Some(member) = members.get_mut(goid) else { continue };
         let queue = object(member, waiter).and_then(|object| queues.get(&(member.group, object)));
-        member.set_deadline_void(queue.is_some_and(|queue| queue.is_not_served(proofs)));
+        let outlives = groups.get(member.group).is_some_and(Group::outlives_timers);
+        member.set_deadline_void(outlives || queue.is_some_and(|queue| queue.is_not_served(proofs)));
     }
 }
 

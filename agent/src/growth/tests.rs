@@ -226,6 +226,23 @@ fn the_innocent_are_not_accused() {
 }
 
 #[test]
+fn timers_that_end_no_wait_are_no_excuse() {
+    // Each on an object of its own, since long before the watch: `seconds` long, with a timer that is due after `timer`.
+    let waits = |seconds: f64, timer: f64| {
+        let wait = move |at: f64| Stretch { timer: Some(timer), ..Stretch::wait(seconds, SELECT, PLACE, at.to_bits()) };
+        every(1.0, -70.0, 60.0).map(move |at| Life::new(SITE, at, vec![wait(at)]))
+    };
+    check_found("none of them ends one", waits(FOREVER, 90.0), 60.0, Evidence::Stuck);
+    check("they end all", waits(90.0, 90.0), 60.0, &[]);
+    check("they are due after the watch", waits(FOREVER, 200.0), 60.0, &[]);
+    let last = |at: f64| Life::new(SITE, at, vec![Stretch { timer: Some(90.0), ..Stretch::wait(90.0, SELECT, PLACE, at.to_bits()) }]);
+    check("one of them ends one", waits(FOREVER, 90.0).chain([last(-60.5)]), 60.0, &[]);
+    // Due at 20, 40 and 60, and put off until the end of the life.
+    let put_off = |at: f64| Stretch { rearmed: Some(20.0), ..Stretch::wait(300.0, SELECT, PLACE, at.to_bits()) };
+    check("they are put off", every(1.0, -70.0, 60.0).map(|at| Life::new(SITE, at, vec![put_off(at)])), 60.0, &[]);
+}
+
+#[test]
 fn who_came_along_with_a_connection_is_innocent() {
     let lives: Vec<Life> = every(2.0, 1.0, 60.0).map(stuck).collect();
     let connections: Vec<f64> = every(2.0, 0.9, 60.0).collect();

@@ -88,13 +88,15 @@ impl<D: Deadline> Looks<D> {
         let now = clock();
         let mut watch = Watch::new(now, settings);
         watch.ran_before(nanos(subject.listed.age()));
+        let mut prover = Prover::new(subject.facts, minor, subject.load_bias, Limits::default());
+        prover.closes_idle(subject.closes_idle());
         Self {
             root,
             deadline,
             interval,
             runtime: Runtime::new(ProcessMemory::new(subject.listed.pid), subject.facts, minor, subject.load_bias),
             missed: Missed::of(subject.listed.pid),
-            prover: Prover::new(subject.facts, minor, subject.load_bias, Limits::default()),
+            prover,
             subject,
             watch,
             trend: MemoryTrend::default(),

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use goroscope_gobin::{NEW_TICKER, Pc, RuntimeFacts};
+use goroscope_gobin::{CLOSE_IDLE, NEW_TICKER, Pc, RuntimeFacts};
 
 use crate::{
     discovery::Listed,
@@ -49,6 +49,11 @@ impl Subject {
         let frames = self.executable.binary.frames(&*self.executable, Pc::Exact(start.to_virtual(self.load_bias)));
         let outermost = frames.ok().and_then(|frames| frames.into_iter().next_back());
         outermost.is_some_and(|frame| COLLECTOR.iter().any(|name| frame.function.starts_with(name)))
+    }
+
+    /// The function by which a timer closes a connection that nobody uses.
+    pub(super) fn closes_idle(&self) -> Option<RuntimeAddress> {
+        self.executable.binary.find(CLOSE_IDLE).map(|function| RuntimeAddress(function.entry.0.wrapping_add(self.load_bias)))
     }
 
     /// Of a stack, innermost first, the first return address that is not in a package that only passes waits on; if there is none, as of

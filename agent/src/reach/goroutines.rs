@@ -59,6 +59,14 @@ pub(super) struct Candidate {
     pub(super) own_pipe: bool,
 }
 
+impl Candidate {
+    /// A timer that is due then leads to what it waits on.
+    pub(super) fn is_due(&mut self, when_ns: u64) {
+        self.deadline_ns = Some(self.deadline_ns.map_or(when_ns, |before| before.min(when_ns)));
+        self.last_deadline_ns = self.last_deadline_ns.max(Some(when_ns));
+    }
+}
+
 /// What is waited on: the first byte of each object, and a candidate that waits on it, by its number; sorted.
 #[derive(Debug)]
 pub(super) struct Watched(Vec<(u64, usize)>);

@@ -53,7 +53,7 @@ use self::run::Run;
 use self::source::Source;
 use self::spans::Spans;
 use self::waits::Queues;
-use crate::model::{Goroutine, Memory, MemoryError, OwnEnds, Proof};
+use crate::model::{Goroutine, Memory, MemoryError, OwnEnds, Proof, RuntimeAddress};
 
 /// Visits every goroutine of the process as it is now.
 pub type Census<'a> = dyn FnMut(&mut dyn FnMut(&Goroutine)) -> Result<(), MemoryError> + 'a;
@@ -66,6 +66,7 @@ pub struct Prover {
     load_bias: u64,
     limits: Limits,
     own_ends: OwnEnds,
+    closes_idle: Option<RuntimeAddress>,
     /// Who was on a processor when the last proof ended: goid and seq.
     running: Vec<(u64, u8)>,
 }
@@ -75,13 +76,19 @@ impl Prover {
     /// addresses.
     #[must_use]
     pub fn new(facts: RuntimeFacts, minor: u16, load_bias: u64, limits: Limits) -> Self {
-        Self { facts, minor, load_bias, limits, own_ends: OwnEnds::default(), running: Vec::new() }
+        Self { facts, minor, load_bias, limits, own_ends: OwnEnds::default(), closes_idle: None, running: Vec::new() }
     }
 
     /// Which descriptors lead to the process itself, as of now: asked anew before each proof, two proofs in a row are not deceived by a
     /// number that was given to another file meanwhile.
     pub fn own_ends(&mut self, own_ends: OwnEnds) {
         self.own_ends = own_ends;
+    }
+
+    /// The function whose closures timers call that close a connection if nobody uses it by then: such a timer is no end of a wait for
+    /// who uses it.
+    pub const fn closes_idle(&mut self, function: Option<RuntimeAddress>) {
+        self.closes_idle = function;
     }
 
     /// Marks once. `census` visits every goroutine and is called before and after the heap is read; `is_recycled_stack` says of which
@@ -115,7 +122,15 @@ impl Prover {
         let (candidates, links) = waits::resolve(&mut source, &queues, &spans, &before.all)?;
         let specials = std::mem::take(&mut spans.specials);
         let roots = Roots::read(&mut source, layout, variables)?;
-        let mut run = Run::new(source, before, candidates, links, spans, roots, (self.minor, self.limits))?;
+        let mut run = Run::new(
+            source,
+            before,
+            candidates,
+            links,
+            spans,
+            roots,
+            (self.minor, self.limits, self.closes_idle.map(|function| function.0)),
+        )?;
         run.begin(&specials)?;
         run.again()?;
         run.after(census, is_recycled_stack, &mut self.running)?;

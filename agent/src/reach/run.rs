@@ -21,6 +21,9 @@ const TWICE: u64 = 16 << 20;
 /// Ranges that wait to be read before they are.
 const RANGES: usize = 65_536;
 
+/// Goroutines of one connection that wait on one object.
+const WAITERS: usize = 4;
+
 /// A proof under way.
 pub(super) struct Run<'a> {
     source: Source<'a>,
@@ -41,6 +44,8 @@ pub(super) struct Run<'a> {
     /// Minor version of Go 1.
     minor: u16,
     limits: Limits,
+    /// The function by which a timer closes a connection that nobody uses.
+    closes_idle: Option<u64>,
 }
 
 impl<'a> Run<'a> {
@@ -51,7 +56,7 @@ impl<'a> Run<'a> {
         links: Vec<Link>,
         spans: Spans,
         roots: Roots<'a>,
-        (minor, limits): (u16, Limits),
+        (minor, limits, closes_idle): (u16, Limits, Option<u64>),
     ) -> Result<Self, NoProof> {
         let (mut watched, mut slots) = (Vec::with_capacity(links.len()), Vec::with_capacity(links.len()));
         for (number, candidate) in candidates.iter_mut().enumerate() {
@@ -87,6 +92,7 @@ impl<'a> Run<'a> {
             sudog,
             minor,
             limits,
+            closes_idle,
         })
     }
 
@@ -107,7 +113,11 @@ impl<'a> Run<'a> {
         let timers = timers::read(&mut self.source, &self.roots, self.limits.memory)?;
         self.tickers = tickers::read(&mut self.source, &self.mark, &timers, &self.roots.layout.timer)?;
         if !self.watched.is_empty() {
-            let due = timers::due(&mut self.source, &timers, &self.roots.layout.timer)?;
+            let mut due = timers::due(&mut self.source, &timers, &self.roots.layout.timer)?;
+            if let Some(code) = self.closes_idle {
+                let idle = timers::take_of(&mut self.source, &mut due, code)?;
+                self.follow_idle(&idle)?;
+            }
             self.follow(&due)?;
             let (timed, waiting) = ((due.as_slice(), self.before.all.as_slice()), (&self.watched, self.candidates.as_slice()));
             self.peers = Peers::find(&mut self.source, &self.mark, timed, waiting)?;
@@ -210,8 +220,26 @@ impl<'a> Run<'a> {
         timers::follow(&mut self.source, &self.mark, due, &mut |object, when_ns| {
             for number in watched.by(object) {
                 if let Some(candidate) = candidates.get_mut(number) {
-                    candidate.deadline_ns = Some(candidate.deadline_ns.map_or(when_ns, |before| before.min(when_ns)));
-                    candidate.last_deadline_ns = candidate.last_deadline_ns.max(Some(when_ns));
+                    candidate.is_due(when_ns);
+                }
+            }
+        })
+    }
+
+    /// The same, for timers that close a connection if nobody uses it: one of whose goroutines waits for more than the connection itself
+    /// is used, and is not closed.
+    fn follow_idle(&mut self, idle: &[timers::Due]) -> Result<(), NoProof> {
+        let (mark, links, watched, candidates) = (&self.mark, &self.links, &self.watched, &mut self.candidates);
+        timers::follow_idle(&mut self.source, mark, idle, &mut |objects, when_ns| {
+            let waiters: Vec<usize> = objects.iter().flat_map(|object| watched.by(*object).take(WAITERS)).collect();
+            let is_of_connection = |link: &Link| mark.object(link.object).is_some_and(|object| objects.contains(&object.from));
+            let waits_for_it =
+                |number: &usize| candidates.get(*number).is_some_and(|candidate| part(links, candidate.links).iter().all(is_of_connection));
+            if waiters.iter().all(waits_for_it) {
+                for number in waiters {
+                    if let Some(candidate) = candidates.get_mut(number) {
+                        candidate.is_due(when_ns);
+                    }
                 }
             }
         })

@@ -18,6 +18,9 @@ const KEPT: usize = 1 << 20;
 pub(super) const TOGETHER: usize = 512;
 /// Steps from the closure that a timer calls: context (Go 1.20 has two parts), its children, one bucket, one child, what it waits on.
 const BOUNDS: Bounds = Bounds { steps: 6, objects: 64, bytes: 1024 };
+/// From the closure that closes an idle connection: the connection, what its goroutines wait on; what leads to other connections is not
+/// looked into.
+const CONNECTION: Bounds = Bounds { steps: 2, objects: 2, bytes: 1024 };
 /// Objects that all timers are followed to.
 const OBJECTS: usize = 1 << 18;
 /// Before Go 1.23, `timer.status` of a timer that was stopped, or will be due at another time.
@@ -125,6 +128,27 @@ fn parse(bytes: &[u8], layout: &Timer) -> Option<Due> {
     (word_at(bytes, layout.period)? == 0 && argument != 0).then_some(Due { when_ns, argument })
 }
 
+/// Takes those out of `due` that call a closure of the function `code`.
+pub(super) fn take_of(source: &mut Source<'_>, due: &mut Vec<Due>, code: u64) -> Result<Vec<Due>, NoProof> {
+    let (mut taken, mut left) = (Vec::new(), Vec::with_capacity(due.len()));
+    let mut batch = Batch::default();
+    for due in due.chunks(TOGETHER) {
+        batch.clear();
+        let mut asked = Vec::with_capacity(due.len());
+        for due in due {
+            asked.push(batch.push_whole(source, due.argument, 8)?);
+        }
+        batch.fill(source)?;
+        let mut words = batch.iter().map(|(_, bytes, whole)| word_at(bytes, 0).filter(|_| whole));
+        for (due, asked) in due.iter().zip(asked) {
+            let is_of = asked && words.next().flatten() == Some(code);
+            if is_of { taken.push(*due) } else { left.push(*due) }
+        }
+    }
+    *due = left;
+    Ok(taken)
+}
+
 /// Calls `each` with watched objects that a timer leads to in few steps, and its time.
 pub(super) fn follow(source: &mut Source<'_>, mark: &Mark, due: &[Due], each: &mut dyn FnMut(u64, u64)) -> Result<(), NoProof> {
     let mut left = OBJECTS;
@@ -133,6 +157,19 @@ pub(super) fn follow(source: &mut Source<'_>, mark: &Mark, due: &[Due], each: &m
         let mut walk = Walk::new(mark, BOUNDS, left);
         due.iter().enumerate().for_each(|(timer, due)| walk.word(timer, due.argument, &mut each));
         left = walk.follow(source, &mut each)?;
+    }
+    Ok(())
+}
+
+/// Calls `each` with the watched objects of the connection that each timer closes if it is idle, and the time when.
+pub(super) fn follow_idle(source: &mut Source<'_>, mark: &Mark, idle: &[Due], each: &mut dyn FnMut(&[u64], u64)) -> Result<(), NoProof> {
+    for idle in idle.chunks(TOGETHER) {
+        let mut objects: Vec<Vec<u64>> = vec![Vec::new(); idle.len()];
+        let mut found = |timer: usize, object: u64| objects.get_mut(timer).into_iter().for_each(|objects| objects.push(object));
+        let mut walk = Walk::new(mark, CONNECTION, OBJECTS);
+        idle.iter().enumerate().for_each(|(timer, idle)| walk.word(timer, idle.argument, &mut found));
+        walk.follow(source, &mut found)?;
+        idle.iter().zip(&objects).for_each(|(idle, objects)| each(objects, idle.when_ns));
     }
     Ok(())
 }
