@@ -61,7 +61,7 @@ pub enum CheckStatus {
     None = 0,
     /// There are findings in the report.
     Some = 1,
-    /// There is no report.
+    /// There is no report, or one that is empty as too little could be seen.
     NotWatched = 2,
 }
 
