@@ -5,6 +5,7 @@
 
 mod deadline;
 mod missed;
+mod outside;
 mod subject;
 
 use std::{
@@ -12,18 +13,18 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use self::{deadline::Stoppable, missed::Missed};
+use self::{deadline::Stoppable, missed::Missed, outside::Outside};
 pub use self::{
     deadline::{Deadline, Endless, clock},
     subject::Subject,
 };
 use crate::{
-    discovery::{Descriptors, Life, ProcRoot, Threads},
+    discovery::{Life, ProcRoot, Threads},
     goruntime::{ProcessMemory, Runtime, RuntimeError},
     growth::{MemoryTrend, Watch, census_period},
     model::{
-        Finding, Goroutine, GoroutineState, LimitKind, MemoryError, MemoryLimit, OwnEnds, Projection, RuntimeAddress, RuntimeFigures,
-        Suspect, TickerSuspect,
+        Finding, Goroutine, GoroutineState, LimitKind, MemoryError, MemoryLimit, Projection, RuntimeAddress, RuntimeFigures, Suspect,
+        TickerSuspect,
     },
     reach::{Limits, Prover},
     symbolize,
@@ -37,10 +38,6 @@ pub use crate::{
 const DEPTH: usize = 24;
 /// Start functions that are remembered.
 const COLLECTORS: usize = 16 << 10;
-/// How often connections are looked at.
-const CONNECTIONS_PERIOD: Duration = Duration::from_millis(500);
-/// Connections may take one part in so many of the time.
-const CONNECTIONS_SHARE: u32 = 200;
 /// From this minor version of Go 1 on the runtime forgets tickers that nobody uses.
 const TICKERS_ARE_COLLECTED: u16 = 23;
 /// The last two proofs are at least so far apart, ns: what moves must have a chance to be somewhere else.
@@ -66,11 +63,10 @@ pub struct Looks<D> {
     prover: Prover,
     watch: Watch,
     trend: MemoryTrend,
-    descriptors: Descriptors,
+    outside: Outside,
     threads: Threads,
     started_ns: u64,
     next_census_ns: u64,
-    next_connections_ns: u64,
     last_census_ns: u64,
     last_proof_cost_ns: u64,
     collectors: HashMap<RuntimeAddress, bool>,
@@ -96,15 +92,14 @@ impl<D: Deadline> Looks<D> {
             interval,
             runtime: Runtime::new(ProcessMemory::new(subject.listed.pid), subject.facts, minor, subject.load_bias),
             missed: Missed::of(subject.listed.pid),
+            outside: Outside::of(subject.listed.pid),
             prover,
             subject,
             watch,
             trend: MemoryTrend::default(),
-            descriptors: Descriptors::default(),
             threads: Threads::default(),
             started_ns: now,
             next_census_ns: now,
-            next_connections_ns: now,
             last_census_ns: now,
             last_proof_cost_ns: 0,
             collectors: HashMap::new(),
@@ -249,7 +244,7 @@ impl<D: Deadline> Looks<D> {
 
     fn census(&mut self) -> Result<Seen, RuntimeError> {
         let began = clock();
-        self.connections(began);
+        self.outside.connections(&self.root, &mut self.watch, began);
         let mut wanted: Vec<Goroutine> = Vec::new();
         self.watch.begin_census(began);
         let watch = &mut self.watch;
@@ -295,7 +290,8 @@ impl<D: Deadline> Looks<D> {
         self.threads.begin();
         for goroutine in in_calls {
             let thread = self.runtime.thread(goroutine);
-            let asleep = thread.and_then(|thread| self.threads.asleep(&self.root, self.subject.listed.pid, thread, &self.descriptors));
+            let asleep =
+                thread.and_then(|thread| self.threads.asleep(&self.root, self.subject.listed.pid, thread, self.outside.descriptors()));
             self.watch.call(goroutine.goid, asleep);
         }
     }
@@ -323,41 +319,9 @@ impl<D: Deadline> Looks<D> {
         }
     }
 
-    fn connections(&mut self, now: u64) {
-        if now < self.next_connections_ns {
-            return;
-        }
-        self.look_at_descriptors(now);
-        self.watch.connections(now, self.descriptors.accepted());
-        let cost = Duration::from_nanos(clock().saturating_sub(now));
-        self.next_connections_ns = now.saturating_add(nanos(CONNECTIONS_PERIOD.max(cost.saturating_mul(CONNECTIONS_SHARE))));
-    }
-
-    /// What cannot be listed is not there.
-    fn look_at_descriptors(&mut self, now: u64) {
-        if self.descriptors.look(&self.root, self.subject.listed.pid, now).is_err() {
-            self.descriptors = Descriptors::default();
-        }
-        self.watch.own_ends(now, self.descriptors.may_lead_to_itself(), self.descriptors.have_changed());
-    }
-
-    /// What leads to the process itself, as the next proof needs to know; and whether more would, were it not open elsewhere.
-    fn own_ends(&mut self, now: u64) -> (OwnEnds, bool) {
-        if !self.watch.asks_for_own_ends() {
-            return (OwnEnds::default(), false);
-        }
-        self.look_at_descriptors(now);
-        let pid = self.subject.listed.pid;
-        match self.descriptors.own_ends(&self.root, pid) {
-            // A child has all open files of the process until it executes its program.
-            (_, true) => self.descriptors.own_ends(&self.root, pid),
-            known => known,
-        }
-    }
-
     fn prove(&mut self) {
         let began = clock();
-        let (own_ends, held) = self.own_ends(began);
+        let (own_ends, held) = self.outside.own_ends(&self.root, &mut self.watch, began);
         self.prover.own_ends(own_ends);
         let memory = Stoppable { memory: self.runtime.memory(), deadline: &self.deadline };
         let (runtime, subject, collectors) = (&self.runtime, &self.subject, std::cell::RefCell::new(&mut self.collectors));

@@ -195,6 +195,24 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
+    /// Calls `each` with the words of a list, in their order, as far as it is there; whether all of it is.
+    pub(super) fn list(&mut self, list: u64, length: u64, each: &mut dyn FnMut(u64)) -> Result<bool, NoProof> {
+        let Some(end) = length.checked_mul(8).and_then(|bytes| list.checked_add(bytes)) else { return Ok(false) };
+        let (mut batch, mut at) = (Batch::default(), list);
+        while at < end {
+            let next = end.min(at.saturating_add(TOGETHER as u64));
+            batch.clear();
+            if !batch.push_whole(self, at, u32::try_from(next - at).unwrap_or(0))? {
+                return Ok(false);
+            }
+            batch.fill(self)?;
+            let Some((_, bytes, true)) = batch.iter().next() else { return Ok(false) };
+            bytes.as_chunks().0.iter().for_each(|word| each(u64::from_le_bytes(*word)));
+            at = next;
+        }
+        Ok(true)
+    }
+
     /// Reads without asking whether it is present.
     fn read(&mut self, at: u64, out: &mut [u8]) -> Result<bool, NoProof> {
         self.bytes = self.bytes.saturating_add(out.len() as u64);

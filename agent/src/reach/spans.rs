@@ -186,22 +186,8 @@ fn pointers(source: &mut Source<'_>, allspans: u64, limits: &Limits) -> Result<V
         if bytes > limits.memory {
             return Err(NoProof::MarksTooLarge { bytes, limit: limits.memory });
         }
-        let (mut batch, mut pointers) = (Batch::default(), Vec::new());
-        let end = list.checked_add(length * 8).ok_or(NONSENSE)?;
-        let (mut at, mut whole) = (list, true);
-        while at < end && whole {
-            let next = end.min(at.saturating_add(PIECE));
-            batch.clear();
-            batch.push_present(source, at, next)?;
-            batch.fill(source)?;
-            whole = batch.length() as u64 == next - at;
-            for (_, bytes, is_whole) in batch.iter() {
-                whole &= is_whole;
-                pointers.extend(bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)));
-            }
-            at = next;
-        }
-        if whole {
+        let mut pointers = Vec::new();
+        if source.list(list, length, &mut |word| pointers.push(word))? {
             pointers.retain(|pointer| pointer % 8 == 0 && *pointer != 0);
             pointers.sort_unstable();
             pointers.dedup();

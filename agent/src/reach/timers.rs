@@ -59,7 +59,7 @@ pub(super) fn read(source: &mut Source<'_>, roots: &Roots<'_>, memory: u64) -> R
             pointers(source, list, length, &mut |timer| timers.push(timer))?;
         } else {
             // A time is no address of anything that could be a timer; both are kept in their turn.
-            every_word(source, list, length * 2, &mut |word| {
+            source.list(list, length * 2, &mut |word| {
                 if index.is_multiple_of(2) {
                     timers.push(word);
                 }
@@ -68,28 +68,6 @@ pub(super) fn read(source: &mut Source<'_>, roots: &Roots<'_>, memory: u64) -> R
         }
     }
     Ok(timers)
-}
-
-/// The words of a list with those that are 0, and 0 for what is not there.
-fn every_word(source: &mut Source<'_>, list: u64, length: u64, each: &mut dyn FnMut(u64)) -> Result<(), NoProof> {
-    let mut batch = Batch::default();
-    let Some(end) = length.checked_mul(8).and_then(|bytes| list.checked_add(bytes)) else { return Ok(()) };
-    let mut at = list;
-    while at < end {
-        let next = end.min(at.saturating_add(64 << 10));
-        batch.clear();
-        if !batch.push_whole(source, at, u32::try_from(next - at).unwrap_or(0))? {
-            return Ok(());
-        }
-        batch.fill(source)?;
-        for (_, bytes, _) in batch.iter() {
-            for word in bytes.as_chunks().0 {
-                each(u64::from_le_bytes(*word));
-            }
-        }
-        at = next;
-    }
-    Ok(())
 }
 
 /// Of `timers`, those that are due once and have not been stopped.

@@ -1,0 +1,68 @@
+//! What leads out of the process: its connections, pipes and other descriptors, looked at when it is due, and before a proof that asks for
+//! them. Input: /proc. Output: what a [`Watch`] and a prover are told of them. Must not know goroutines.
+
+use std::time::Duration;
+
+use super::{clock, nanos};
+use crate::{
+    discovery::{Descriptors, ProcRoot},
+    growth::Watch,
+    model::OwnEnds,
+};
+
+/// How often connections are looked at.
+const PERIOD: Duration = Duration::from_millis(500);
+/// Looks at them may take one part in so many of the time.
+const SHARE: u32 = 200;
+
+/// Of one process.
+#[derive(Debug)]
+pub(super) struct Outside {
+    pid: u32,
+    descriptors: Descriptors,
+    next_ns: u64,
+}
+
+impl Outside {
+    /// Nothing was looked at yet.
+    pub(super) fn of(pid: u32) -> Self {
+        Self { pid, descriptors: Descriptors::default(), next_ns: 0 }
+    }
+
+    /// As they were at the last look.
+    pub(super) const fn descriptors(&self) -> &Descriptors {
+        &self.descriptors
+    }
+
+    /// Looks at connections, if it is time to.
+    pub(super) fn connections(&mut self, root: &ProcRoot, watch: &mut Watch, now: u64) {
+        if now < self.next_ns {
+            return;
+        }
+        self.look(root, watch, now);
+        watch.connections(now, self.descriptors.accepted());
+        let cost = Duration::from_nanos(clock().saturating_sub(now));
+        self.next_ns = now.saturating_add(nanos(PERIOD.max(cost.saturating_mul(SHARE))));
+    }
+
+    /// What leads to the process itself, as the next proof needs to know; and whether more would, were it not open elsewhere.
+    pub(super) fn own_ends(&mut self, root: &ProcRoot, watch: &mut Watch, now: u64) -> (OwnEnds, bool) {
+        if !watch.asks_for_own_ends() {
+            return (OwnEnds::default(), false);
+        }
+        self.look(root, watch, now);
+        match self.descriptors.own_ends(root, self.pid) {
+            // A child has all open files of the process until it executes its program.
+            (_, true) => self.descriptors.own_ends(root, self.pid),
+            known => known,
+        }
+    }
+
+    /// What cannot be listed is not there.
+    fn look(&mut self, root: &ProcRoot, watch: &mut Watch, now: u64) {
+        if self.descriptors.look(root, self.pid, now).is_err() {
+            self.descriptors = Descriptors::default();
+        }
+        watch.own_ends(now, self.descriptors.may_lead_to_itself(), self.descriptors.have_changed());
+    }
+}
