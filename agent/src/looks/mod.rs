@@ -109,6 +109,13 @@ impl<D: Deadline> Looks<D> {
         }
     }
 
+    /// Lets proofs cost the agent more than one that watches a whole node can afford.
+    #[must_use]
+    pub fn patient(mut self) -> Self {
+        self.prover.limit(Limits::patient());
+        self
+    }
+
     /// What is looked at.
     pub const fn subject(&self) -> &Subject {
         &self.subject
@@ -206,13 +213,18 @@ impl<D: Deadline> Looks<D> {
         if !matches!(self.root.life(self.subject.listed), Ok(Life::Alive)) {
             return Ok(Seen::Gone);
         }
-        if clock() >= self.next_census_ns && self.census()? == Seen::Gone {
+        // A proof tells nothing of who has run since the last census: each has one of its own.
+        if (clock() >= self.next_census_ns || self.proof_is_due()) && self.census()? == Seen::Gone {
             return Ok(Seen::Gone);
         }
-        if self.watch.next_proof_ns().is_some_and(|due| clock() >= due) {
+        if self.proof_is_due() {
             self.prove();
         }
         Ok(Seen::Alive)
+    }
+
+    fn proof_is_due(&self) -> bool {
+        self.watch.next_proof_ns().is_some_and(|due| clock() >= due)
     }
 
     /// How long the last looks take, with as many of their proofs as `most_ns` are enough for, ns.

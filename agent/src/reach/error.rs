@@ -23,6 +23,14 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// For one process that somebody wants to know about, and is there to see what that takes.
+    #[must_use]
+    pub fn patient() -> Self {
+        Self { heap: 16 << 30, memory: 256 << 20, ..Self::default() }
+    }
+}
+
 /// Why there is no proof this time. Nothing was found out then, of no goroutine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoProof {

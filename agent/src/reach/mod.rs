@@ -85,6 +85,11 @@ impl Prover {
         self.own_ends = own_ends;
     }
 
+    /// Lets proofs cost more, or less.
+    pub const fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// The function whose closures timers call that close a connection if nobody uses it by then: such a timer is no end of a wait for
     /// who uses it.
     pub const fn closes_idle(&mut self, function: Option<RuntimeAddress>) {

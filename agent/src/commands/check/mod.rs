@@ -73,7 +73,7 @@ pub fn check(check: &Check) -> Result<usize> {
 /// Looks again and again until the time is up, somebody says stop, or the process ends. What was found, and why more could not be.
 fn watch(check: &Check, root: ProcRoot, subject: Subject, stop: &Stop) -> Result<(Vec<Finding>, Option<NoProof>)> {
     let mut progress = Progress::begin(check.time);
-    let mut looks = Looks::new(root, subject, stop, check.interval, Settings::default());
+    let mut looks = Looks::new(root, subject, stop, check.interval, Settings::default()).patient();
     let end = looks.started_ns().saturating_add(nanos(check.time));
     let most = (nanos(check.time) / LAST_SHARE).max(SHORTEST_LAST_NS);
     // A proof of a large heap takes seconds, and without two of them at the end it is not told who was lost.

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-var vast []*int
+var vast [17][]*int
 
 func leak() {
 	done := make(chan int)
@@ -19,7 +19,9 @@ func leak() {
 func main() {
 	// The collector would read all of it.
 	debug.SetGCPercent(-1)
-	vast = make([]*int, 5<<30/8)
+	for i := range vast {
+		vast[i] = make([]*int, 1<<30/8)
+	}
 	fmt.Println("ready", os.Getpid())
 	go func() {
 		for range time.Tick(50 * time.Millisecond) {
