@@ -151,3 +151,47 @@ pub(super) fn follow_idle(source: &mut Source<'_>, mark: &Mark, idle: &[Due], ea
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            Limits,
+            mark::tests::{Words, span},
+            spans::{PAGE, Slot, Spans},
+        },
+        *,
+    };
+
+    const HEAP: u64 = 0xc0_0000_0000;
+    const WATCHED: u64 = HEAP + PAGE;
+    const SIZE: u64 = 64;
+    const CODE: u64 = 0x40_1000;
+
+    #[test]
+    fn a_connection_is_not_followed_to_others() {
+        let words = Words::default();
+        let [closure, connection, pool, other] = [0, 1, 2, 3].map(|object| HEAP + object * SIZE);
+        for (at, word) in [(closure, CODE), (closure + 8, connection), (connection, pool), (connection + 8, WATCHED)] {
+            words.put(at, word);
+        }
+        // The pool leads to another connection, and that to what its own goroutines wait on.
+        for (at, word) in [(pool, other), (other, WATCHED + SIZE), (other + 8, CODE)] {
+            words.put(at, word);
+        }
+        let spans = Spans { all: vec![span(HEAP), span(WATCHED)], specials: vec![] };
+        let slots = [0, 1].map(|object| Slot { span: 1, object });
+        let mark = Mark::new(spans, slots.into_iter(), &Limits::default()).unwrap();
+        let mut source = Source::new(&words, &|| 0, 1);
+        let mut due = [(1, closure), (2, other), (3, 0)].map(|(when_ns, argument)| Due { when_ns, argument }).to_vec();
+        let idle = take_of(&mut source, &mut due, CODE).unwrap();
+        let times = |due: &[Due]| due.iter().map(|due| due.when_ns).collect::<Vec<_>>();
+        assert_eq!((times(&idle), times(&due)), (vec![1], vec![2, 3]));
+        let mut found = Vec::new();
+        follow_idle(&mut source, &mark, &idle, &mut |objects, when_ns| found.push((objects.to_vec(), when_ns))).unwrap();
+        assert_eq!(found, [(vec![WATCHED], 1)]);
+        let mut all = Vec::new();
+        follow(&mut source, &mark, &idle, &mut |object, _| all.push(object)).unwrap();
+        assert_eq!(all, [WATCHED, WATCHED + SIZE], "as far as any other timer is followed");
+    }
+}

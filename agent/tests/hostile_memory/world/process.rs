@@ -29,6 +29,11 @@ const SPECIALS: u64 = LISTS + 0x5_0000;
 const BLOCKS: u64 = LISTS + 0x5_8000;
 pub(super) const HEAP: u64 = 0xc0_0000_0000;
 pub(super) const SPAN: u64 = 8192;
+/// The function that closes a connection if it is idle.
+pub(super) const CLOSES_IDLE: u64 = 0x40_1000;
+/// A closure of it, and the connection.
+const CLOSURE: u64 = HEAP + 2 * SPAN + 40 * 128;
+const CONNECTION: u64 = CLOSURE + 128;
 /// Goroutines, and what they wait on, by number.
 const GOROUTINES: u64 = 12;
 /// Object size, state and class of each span: goroutines, sudogs, channels and other objects, stacks, bytes, one large object.
@@ -160,9 +165,12 @@ impl World {
                 let entry = TIMERS + 0x1000 + (number * 4 + timer) * 0x100;
                 self.cell(TIMERS + number * 0x400 + timer * step, entry);
                 self.cell(entry + u64::from(layout.timer.when), 1000);
-                self.cell(entry + u64::from(layout.timer.arg) + 8, HEAP + 2 * SPAN + timer * 128);
+                let argument = if timer == 3 { CLOSURE } else { HEAP + 2 * SPAN + timer * 128 };
+                self.cell(entry + u64::from(layout.timer.arg) + 8, argument);
             }
         }
+        self.list(CLOSURE, &[CLOSES_IDLE, CONNECTION, 0]);
+        self.list(CONNECTION, &[HEAP + 2 * SPAN, HEAP + 2 * SPAN + 128, HEAP + 2 * SPAN + 3 * 128]);
     }
 }
 

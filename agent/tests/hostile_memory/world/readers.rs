@@ -6,7 +6,7 @@ use goroscope::{
     reach::{Limits, Prover},
 };
 
-use super::{SLACK, TIME, World};
+use super::{SLACK, TIME, World, process::CLOSES_IDLE};
 
 fn runtime(world: &World) -> Runtime<&World> {
     Runtime::new(world, world.facts, world.minor, 0)
@@ -64,6 +64,7 @@ pub fn proof(data: &[u8]) {
     let world = World::new(data, TIME);
     let runtime = runtime(&world);
     let mut prover = Prover::new(world.facts, world.minor, 0, limits);
+    prover.closes_idle(Some(RuntimeAddress(CLOSES_IDLE)));
     for _ in 0..2 {
         // The two censuses are not part of what the prover bounds: who reads for long must be able to end them as well.
         let began = world.now.get();
