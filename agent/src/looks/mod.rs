@@ -214,11 +214,12 @@ impl<D: Deadline> Looks<D> {
             return Ok(Seen::Gone);
         }
         // A proof tells nothing of who has run since the last census: each has one of its own.
-        if (clock() >= self.next_census_ns || self.proof_is_due()) && self.census()? == Seen::Gone {
+        let began = clock();
+        if (began >= self.next_census_ns || self.proof_is_due()) && self.census()? == Seen::Gone {
             return Ok(Seen::Gone);
         }
         if self.proof_is_due() {
-            self.prove();
+            self.prove(began);
         }
         Ok(Seen::Alive)
     }
@@ -244,10 +245,11 @@ impl<D: Deadline> Looks<D> {
             let wanted = self.watch.next_proof_ns().is_some() && self.proof_takes_ns() < self.deadline.left_ns();
             if wanted && begin.saturating_sub(clock()) < self.deadline.left_ns() {
                 std::thread::sleep(Duration::from_nanos(begin.saturating_sub(clock())));
+                let began = clock();
                 if !matches!(self.census(), Ok(Seen::Alive)) {
                     return;
                 }
-                self.prove();
+                self.prove(began);
             }
         }
         // What is known must not be older than the end; the process may be gone.
@@ -331,9 +333,9 @@ impl<D: Deadline> Looks<D> {
         }
     }
 
-    fn prove(&mut self) {
-        let began = clock();
-        let (own_ends, held) = self.outside.own_ends(&self.root, &mut self.watch, began);
+    /// Its cost is that from `began` on: a census came first.
+    fn prove(&mut self, began: u64) {
+        let (own_ends, held) = self.outside.own_ends(&self.root, &mut self.watch, clock());
         self.prover.own_ends(own_ends);
         let memory = Stoppable { memory: self.runtime.memory(), deadline: &self.deadline };
         let (runtime, subject, collectors) = (&self.runtime, &self.subject, std::cell::RefCell::new(&mut self.collectors));
