@@ -19,7 +19,6 @@ mod common;
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
-    hash::{DefaultHasher, Hash as _, Hasher as _},
     path::{Path, PathBuf},
     sync::Mutex,
     thread,
@@ -95,9 +94,9 @@ impl Program {
 
     /// Some number that is always the same.
     fn number(&self, salt: &str) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (&self.name, salt).hash(&mut hasher);
-        hasher.finish()
+        // FNV-1a, whatever Rust's own hasher may become.
+        let bytes = self.name.bytes().chain([0]).chain(salt.bytes());
+        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
     }
 
     /// One of those that need not say when they are ready.

@@ -1,5 +1,5 @@
 //! `go` statements and places of waiting, and how long lives and waits there last. Input: beginnings and ends of single goroutines.
-//! Output nouns: [`Site`], [`Group`]. Must not know proofs, nor rules.
+//! Output nouns: [`Site`], [`Group`]. Must not know proofs, nor who is accused.
 
 use std::collections::HashMap;
 
@@ -203,18 +203,19 @@ impl Groups {
         }
     }
 
+    /// Whether timers that lead to what is waited on there were seen to end no wait, but to come due for nothing.
+    pub(super) fn outlives_timers(&self, number: u32) -> bool {
+        let Some(group) = self.get(number).filter(|group| group.outlived >= OUTLIVED && group.served == 0) else { return false };
+        // Waits that ended before their stack was read.
+        let unknown = self.group_numbers.get(&(group.site, group.reason, RuntimeAddress::default()));
+        unknown.and_then(|number| self.get(*number)).is_none_or(|group| group.served == 0)
+    }
+
     /// The longest wait that ended in this group, or at a place of the same `go` statement and reason that was not read in time.
     pub(super) fn longest_wait(&self, group: &Group) -> Tick {
         let unknown = self.group_numbers.get(&(group.site, group.reason, RuntimeAddress::default()));
         let unknown = unknown.and_then(|number| self.get(*number)).map_or(0, |group| group.longest_wait);
         group.longest_wait.max(unknown)
-    }
-}
-
-impl Group {
-    /// Timers that lead to what is waited on here end no wait.
-    pub(super) const fn outlives_timers(&self) -> bool {
-        self.outlived >= OUTLIVED && self.served == 0
     }
 }
 

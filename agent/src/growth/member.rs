@@ -49,6 +49,7 @@ const TWO_PROOFS: u8 = 8;
 const DEADLINE_VOID: u8 = 16;
 const FOR_PEERS: u8 = 32;
 const OWN_PIPE: u8 = 64;
+const OUTLIVES: u8 = 128;
 
 impl Member {
     pub(super) const fn new(at_start: bool, now: Tick, site: u16, group: u32, seq: u8, reason: u8, census: u8) -> Self {
@@ -123,6 +124,13 @@ impl Member {
         self.flags = if waits { self.flags | OWN_PIPE } else { self.flags & !OWN_PIPE };
     }
 
+    /// Its wait goes on after all timers that led to what it waits on. Whether that is news.
+    pub(super) const fn outlives_timer(&mut self) -> bool {
+        let is_news = self.flags & OUTLIVES == 0;
+        self.flags |= OUTLIVES;
+        is_news
+    }
+
     pub(super) const fn set_stack_known(&mut self) {
         self.flags |= STACK_KNOWN;
     }
@@ -135,7 +143,7 @@ impl Member {
     pub(super) fn begin(&mut self, now: Tick, seq: u8, reason: u8, group: u32) {
         (self.since, self.seq, self.reason, self.group) = (now, seq, reason, group);
         (self.deadline, self.dead_since, self.dead_last, self.proof, self.outlived) = (0, 0, 0, 0, 0);
-        self.flags &= !(STACK_KNOWN | TWO_PROOFS | DEADLINE_VOID | FOR_PEERS | OWN_PIPE);
+        self.flags &= !(STACK_KNOWN | TWO_PROOFS | DEADLINE_VOID | FOR_PEERS | OWN_PIPE | OUTLIVES);
     }
 
     /// Proof number `proof` saw it in this wait.

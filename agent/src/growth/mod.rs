@@ -370,10 +370,10 @@ impl Watch {
         tick(self.since_start(now_ns))
     }
 
-    /// The time between the last two censuses.
-    const fn last_gap(&self) -> Tick {
-        let [now, last, _] = self.ticks;
-        now.saturating_sub(last)
+    /// The longer of the times between the last three censuses: that of a proof comes soon after another.
+    fn last_gap(&self) -> Tick {
+        let [now, last, before] = self.ticks;
+        now.saturating_sub(last).max(last.saturating_sub(before))
     }
 
     /// What a wait or a life may have been longer than it was seen to be: two periods, and a second at least.

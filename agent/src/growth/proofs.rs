@@ -29,7 +29,8 @@ impl Watch {
             }
             let due = waiter.deadline_ns.filter(|due| *due > proof.began_ns);
             let due = due.map_or(0, |due| tick(due.saturating_sub(self.started_ns)).max(1));
-            if was_due && due == 0 {
+            // One that is late is still pending.
+            if was_due && waiter.deadline_ns.is_none() && member.outlives_timer() {
                 self.groups.timer_ended_nothing(member.group);
             }
             member.proven(number, waiter.unreachable, due);

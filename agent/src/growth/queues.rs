@@ -1,5 +1,5 @@
-//! Objects on which several wait, one behind the other. Input: members, the last [`Proof`]. Output: whose pending timers end no wait. Must
-//! not know where they were made.
+//! Whose pending timers end no wait: of those who wait one behind the other, and of those at a place where none did. Input: members, their
+//! groups, the last [`Proof`]. Output: a mark on members. Must not know where they were made.
 //!
 //! A timer that leads to what somebody waits on is a reason to believe that the wait will end, and no more: its function may do something
 //! else, and be due again and again. It did so where it came due, those who waited still wait, and others have come to wait behind
@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 
 use super::{
-    groups::{Group, Groups},
+    groups::Groups,
     member::{Member, Tick},
 };
 use crate::model::{Proof, RuntimeAddress, Waiter};
@@ -44,7 +44,7 @@ pub(super) fn void_deadlines(members: &mut HashMap<u64, Member>, groups: &Groups
     for (goid, waiter) in &proof.waiters {
         let Some(member) = members.get_mut(goid) else { continue };
         let queue = object(member, waiter).and_then(|object| queues.get(&(member.group, object)));
-        let outlives = groups.get(member.group).is_some_and(Group::outlives_timers);
+        let outlives = groups.outlives_timers(member.group);
         member.set_deadline_void(outlives || queue.is_some_and(|queue| queue.is_not_served(proofs)));
     }
 }

@@ -237,6 +237,8 @@ fn timers_that_end_no_wait_are_no_excuse() {
     check("they are due after the watch", waits(FOREVER, 200.0), 60.0, &[]);
     let last = |at: f64| Life::new(SITE, at, vec![Stretch { timer: Some(90.0), ..Stretch::wait(90.0, SELECT, PLACE, at.to_bits()) }]);
     check("one of them ends one", waits(FOREVER, 90.0).chain([last(-60.5)]), 60.0, &[]);
+    let late = |at: f64| Stretch { timer: Some(90.0), late: FOREVER, ..Stretch::wait(FOREVER, SELECT, PLACE, at.to_bits()) };
+    check("they are late", every(1.0, -70.0, 60.0).map(|at| Life::new(SITE, at, vec![late(at)])), 60.0, &[]);
     // Due at 20, 40 and 60, and put off until the end of the life.
     let put_off = |at: f64| Stretch { rearmed: Some(20.0), ..Stretch::wait(300.0, SELECT, PLACE, at.to_bits()) };
     check("they are put off", every(1.0, -70.0, 60.0).map(|at| Life::new(SITE, at, vec![put_off(at)])), 60.0, &[]);

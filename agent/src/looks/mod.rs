@@ -4,7 +4,7 @@
 //! `observer`, a room that calls others, for one process: `goruntime` reads, `reach` proves, `growth` judges, `symbolize` names.
 
 mod deadline;
-mod missed;
+mod failures;
 mod outside;
 mod subject;
 
@@ -13,11 +13,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use self::{deadline::Stoppable, missed::Missed, outside::Outside};
+use self::{deadline::Stoppable, failures::Failures, outside::Outside};
 pub use self::{
     deadline::{Deadline, Endless, clock},
     subject::Subject,
 };
+pub use crate::growth::{Innocence, Settings, Stretches};
 use crate::{
     discovery::{Life, ProcRoot, Threads},
     goruntime::{ProcessMemory, Runtime, RuntimeError},
@@ -26,12 +27,8 @@ use crate::{
         Finding, Goroutine, GoroutineState, LimitKind, MemoryError, MemoryLimit, Projection, RuntimeAddress, RuntimeFigures, Suspect,
         TickerSuspect,
     },
-    reach::{Limits, Prover},
+    reach::{Limits, NoProof, Prover},
     symbolize,
-};
-pub use crate::{
-    growth::{Innocence, Settings, Stretches},
-    reach::NoProof,
 };
 
 /// Calls of a stack that are read: the first outside of the runtime is among the first ten.
@@ -40,6 +37,8 @@ const DEPTH: usize = 24;
 const COLLECTORS: usize = 16 << 10;
 /// From this minor version of Go 1 on the runtime forgets tickers that nobody uses.
 const TICKERS_ARE_COLLECTED: u16 = 23;
+/// Fewer tell of nobody that he is lost: two that agree, and one before them since when they became more.
+const PROOFS: usize = 3;
 /// The last two proofs are at least so far apart, ns: what moves must have a chance to be somewhere else.
 const APART_NS: u64 = 500_000_000;
 
@@ -73,7 +72,9 @@ pub struct Looks<D> {
     censuses: u64,
     proofs: usize,
     problem: Option<RuntimeError>,
-    missed: Missed,
+    failures: Failures,
+    /// A last proof was left out, as there was no time for it.
+    skipped: bool,
 }
 
 impl<D: Deadline> Looks<D> {
@@ -91,7 +92,8 @@ impl<D: Deadline> Looks<D> {
             deadline,
             interval,
             runtime: Runtime::new(ProcessMemory::new(subject.listed.pid), subject.facts, minor, subject.load_bias),
-            missed: Missed::of(subject.listed.pid),
+            failures: Failures::of(subject.listed.pid),
+            skipped: false,
             outside: Outside::of(subject.listed.pid),
             prover,
             subject,
@@ -151,14 +153,26 @@ impl<D: Deadline> Looks<D> {
         self.problem.map_or_else(|| "there was no time".to_owned(), |problem| problem.to_string())
     }
 
-    /// Why what is lost or stuck cannot be told of this process, unless it changes.
-    pub const fn refusal(&self) -> Option<NoProof> {
-        self.missed.refusal()
+    /// Why it cannot be told what is lost or stuck, if some wait who may be: too few proofs could be made.
+    pub fn untold(&self) -> Option<String> {
+        if self.watch.next_proof_ns().is_none() || self.proofs >= PROOFS {
+            return None;
+        }
+        let too_long = || {
+            let seconds = Duration::from_nanos(self.last_proof_cost_ns).as_secs_f64();
+            format!("a proof takes {seconds:.1} s, and {PROOFS} are needed: watch for longer")
+        };
+        self.failures.last().map(|error| error.to_string()).or_else(|| self.skipped.then(too_long))
+    }
+
+    /// Whether the process has more `go` statements than can be followed: leaks at those that came last are not found.
+    pub const fn is_full(&self) -> bool {
+        self.watch.is_full()
     }
 
     /// Looks that saw less than they should, by reason, since this was asked last.
-    pub fn take_missed(&mut self) -> BTreeMap<&'static str, u64> {
-        self.missed.take()
+    pub fn take_failures(&mut self) -> BTreeMap<&'static str, u64> {
+        self.failures.take()
     }
 
     /// What can be said as of the last census.
@@ -230,6 +244,9 @@ impl<D: Deadline> Looks<D> {
 
     /// How long the last looks take, with as many of their proofs as `most_ns` are enough for, ns.
     pub fn last_takes_ns(&self, most_ns: u64) -> u64 {
+        if self.watch.next_proof_ns().is_none() {
+            return 0;
+        }
         let take = |proofs: u64| self.proof_takes_ns().saturating_mul(proofs).saturating_add(APART_NS);
         [2, 1].into_iter().map(take).find(|takes| *takes <= most_ns).unwrap_or(APART_NS)
     }
@@ -242,8 +259,11 @@ impl<D: Deadline> Looks<D> {
     /// The last looks, when the time is up or somebody said stop: two proofs if there is time, and a census.
     pub fn last(&mut self) {
         for begin in [clock(), clock().saturating_add(APART_NS)] {
-            let wanted = self.watch.next_proof_ns().is_some() && self.proof_takes_ns() < self.deadline.left_ns();
-            if wanted && begin.saturating_sub(clock()) < self.deadline.left_ns() {
+            let wanted = self.watch.next_proof_ns().is_some();
+            let takes = self.proof_takes_ns().max(begin.saturating_sub(clock()));
+            if wanted && takes >= self.deadline.left_ns() {
+                self.skipped = true;
+            } else if wanted {
                 std::thread::sleep(Duration::from_nanos(begin.saturating_sub(clock())));
                 let began = clock();
                 if !matches!(self.census(), Ok(Seen::Alive)) {
@@ -268,7 +288,7 @@ impl<D: Deadline> Looks<D> {
             }
         });
         if self.watch.is_full() {
-            self.missed.statements();
+            self.failures.statements();
         }
         // A census that ended early has not seen everybody: nobody is missed then.
         match counted {
@@ -353,7 +373,7 @@ impl<D: Deadline> Looks<D> {
         match proof {
             Ok(proof) => {
                 self.proofs += 1;
-                self.missed.proven();
+                self.failures.proven();
                 self.watch.proof(&proof, self.last_proof_cost_ns);
                 if held {
                     // As soon as who else has them open is gone, they are other ends than this proof knew.
@@ -362,7 +382,7 @@ impl<D: Deadline> Looks<D> {
             }
             Err(error) => {
                 tracing::debug!(reason = error.reason(), %error, "no proof");
-                self.missed.proof(error);
+                self.failures.proof(error);
                 // A heap that changes too fast is worth another look soon; a large one is not.
                 let cost = if matches!(error, NoProof::NeverPreempted { .. }) { 0 } else { self.last_proof_cost_ns };
                 self.watch.no_proof(began, cost);

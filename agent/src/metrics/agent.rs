@@ -113,7 +113,7 @@ pub(super) fn add(families: &mut Families, agent: &AgentReport, taken_at: System
         push(&MAP_MAX_ENTRIES, "map", map, *max);
     }
     agent.memory_failures.iter().for_each(|(reason, count)| push(&MEMORY_FAILURES, "reason", reason, *count));
-    agent.missed_looks.iter().for_each(|(reason, count)| push(&LEAK_LOOKS_FAILED, "reason", reason, *count));
+    agent.failed_looks.iter().for_each(|(reason, count)| push(&LEAK_LOOKS_FAILED, "reason", reason, *count));
     if let Some(KubernetesReport { is_connected, pods, unnamed, errors }) = &agent.kubernetes {
         PodEvent::REASONS.iter().for_each(|reason| push(&K8S_WATCH_ERRORS, "reason", reason, 0));
         errors.iter().for_each(|(reason, count)| push(&K8S_WATCH_ERRORS, "reason", reason, *count));

@@ -295,7 +295,7 @@ pub struct AgentReport {
     /// Readings of memory that were given up, since start, by reason.
     pub memory_failures: BTreeMap<&'static str, u64>,
     /// Looks for leaks that saw less than they should, since start, by reason.
-    pub missed_looks: BTreeMap<&'static str, u64>,
+    pub failed_looks: BTreeMap<&'static str, u64>,
     /// Kernel-side drops since start, by name ([`goroscope_abi::Drop::name`]).
     pub lost: BTreeMap<&'static str, u64>,
     /// Entries in use and room, by BPF map.

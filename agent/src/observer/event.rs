@@ -43,7 +43,7 @@ pub(super) enum Event {
     /// Leaks of a process as they are known now.
     Findings(ProcessKey, Vec<Finding>),
     /// Looks for leaks that saw less than they should, by reason.
-    Missed(BTreeMap<&'static str, u64>),
+    LooksFailed(BTreeMap<&'static str, u64>),
     /// What became known of pods.
     Pods(PodEvent),
     /// Somebody wants to know.

@@ -84,7 +84,12 @@ impl Looker {
         let due: Vec<ProcessKey> = self.watches.iter().filter(|(_, watch)| watch.looks.next_ns() <= now).map(|(key, _)| *key).collect();
         for key in due {
             let Some(watch) = self.watches.get_mut(&key) else { continue };
-            match watch.looks.look() {
+            let looked = watch.looks.look();
+            let failures = watch.looks.take_failures();
+            if !failures.is_empty() && self.events.send(Event::LooksFailed(failures)).is_err() {
+                return false;
+            }
+            match looked {
                 Ok(Seen::Alive) => {}
                 // The observer says when it is forgotten; until then nothing is to be seen.
                 Ok(Seen::Gone) | Err(_) => {
@@ -92,10 +97,6 @@ impl Looker {
                     self.watches.remove(&key);
                     continue;
                 }
-            }
-            let missed = watch.looks.take_missed();
-            if !missed.is_empty() && self.events.send(Event::Missed(missed)).is_err() {
-                return false;
             }
             let (findings, cleared) = watch.looks.stands();
             for (leak, reason) in cleared {

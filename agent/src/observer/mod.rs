@@ -121,7 +121,7 @@ pub fn start(tracer: Tracer, scope: Scope) -> (Handle, thread::JoinHandle<()>) {
         looks,
         mismatch: 0,
         memory_failures: BTreeMap::new(),
-        missed_looks: BTreeMap::new(),
+        failed_looks: BTreeMap::new(),
         attachments: BTreeMap::new(),
         watched: BTreeMap::new(),
         orphans: HashMap::new(),
@@ -188,7 +188,7 @@ struct Observer {
     /// Creations that probes and memory did not agree on.
     mismatch: u64,
     memory_failures: BTreeMap<&'static str, u64>,
-    missed_looks: BTreeMap<&'static str, u64>,
+    failed_looks: BTreeMap<&'static str, u64>,
     attachments: BTreeMap<Slot, Attachment>,
     watched: BTreeMap<ProcessKey, Watched>,
     /// Processes that ended unseen, or that the finder still looks at.
@@ -264,7 +264,9 @@ impl Observer {
             Event::Switched(reply) => self.switched(reply),
             Event::Read(key, reading) => self.read(key, reading),
             Event::Findings(key, findings) => self.leaks(key, findings),
-            Event::Missed(counts) => counts.into_iter().for_each(|(reason, count)| *self.missed_looks.entry(reason).or_default() += count),
+            Event::LooksFailed(counts) => {
+                counts.into_iter().for_each(|(reason, count)| *self.failed_looks.entry(reason).or_default() += count)
+            }
             Event::NotRead(key, error) => self.not_read(key, &error),
             Event::Pods(event) => self.pods(event),
             Event::Report(reply) => {

@@ -95,7 +95,7 @@ impl Observer {
             attach_failures: self.failures.clone(),
             creation_mismatch: self.mismatch,
             memory_failures: self.memory_failures.clone(),
-            missed_looks: self.missed_looks.clone(),
+            failed_looks: self.failed_looks.clone(),
             lost: self.maps.drops(),
             map_entries: BTreeMap::from([
                 ("COUNTERS", (self.maps.processes_with_hits().len() as u64, self.maps.room("COUNTERS"))),

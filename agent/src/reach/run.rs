@@ -233,8 +233,10 @@ impl<'a> Run<'a> {
         timers::follow_idle(&mut self.source, mark, idle, &mut |objects, when_ns| {
             let waiters: Vec<usize> = objects.iter().flat_map(|object| watched.by(*object).take(WAITERS)).collect();
             let is_of_connection = |link: &Link| mark.object(link.object).is_some_and(|object| objects.contains(&object.from));
-            let waits_for_it =
-                |number: &usize| candidates.get(*number).is_some_and(|candidate| part(links, candidate.links).iter().all(is_of_connection));
+            let waits_for_it = |number: &usize| {
+                let links = candidates.get(*number).map_or(&[][..], |candidate| part(links, candidate.links));
+                links.len() <= objects.len() && links.iter().all(is_of_connection)
+            };
             if waiters.iter().all(waits_for_it) {
                 for number in waiters {
                     if let Some(candidate) = candidates.get_mut(number) {

@@ -21,6 +21,8 @@ const BOUNDS: Bounds = Bounds { steps: 6, objects: 64, bytes: 1024 };
 /// From the closure that closes an idle connection: the connection, what its goroutines wait on; what leads to other connections is not
 /// looked into.
 const CONNECTION: Bounds = Bounds { steps: 2, objects: 2, bytes: 1024 };
+/// What a connection has that can be waited on: it is some six things.
+const CHANNELS: usize = 16;
 /// Objects that all timers are followed to.
 const OBJECTS: usize = 1 << 18;
 /// Before Go 1.23, `timer.status` of a timer that was stopped, or will be due at another time.
@@ -59,12 +61,16 @@ pub(super) fn read(source: &mut Source<'_>, roots: &Roots<'_>, memory: u64) -> R
             pointers(source, list, length, &mut |timer| timers.push(timer))?;
         } else {
             // A time is no address of anything that could be a timer; both are kept in their turn.
-            source.list(list, length * 2, &mut |word| {
+            let is_whole = source.list(list, length * 2, &mut |word| {
                 if index.is_multiple_of(2) {
                     timers.push(word);
                 }
                 index += 1;
             })?;
+            // It moved meanwhile: what is missing leads to somebody.
+            if !is_whole {
+                return Err(NoProof::Implausible { what: "p.timers" });
+            }
         }
     }
     Ok(timers)
@@ -141,12 +147,15 @@ pub(super) fn follow(source: &mut Source<'_>, mark: &Mark, due: &[Due], each: &m
 
 /// Calls `each` with the watched objects of the connection that each timer closes if it is idle, and the time when.
 pub(super) fn follow_idle(source: &mut Source<'_>, mark: &Mark, idle: &[Due], each: &mut dyn FnMut(&[u64], u64)) -> Result<(), NoProof> {
+    let mut left = OBJECTS;
     for idle in idle.chunks(TOGETHER) {
         let mut objects: Vec<Vec<u64>> = vec![Vec::new(); idle.len()];
-        let mut found = |timer: usize, object: u64| objects.get_mut(timer).into_iter().for_each(|objects| objects.push(object));
-        let mut walk = Walk::new(mark, CONNECTION, OBJECTS);
+        let mut found = |timer: usize, object: u64| {
+            objects.get_mut(timer).filter(|objects| objects.len() < CHANNELS).into_iter().for_each(|objects| objects.push(object));
+        };
+        let mut walk = Walk::new(mark, CONNECTION, left);
         idle.iter().enumerate().for_each(|(timer, idle)| walk.word(timer, idle.argument, &mut found));
-        walk.follow(source, &mut found)?;
+        left = walk.follow(source, &mut found)?;
         idle.iter().zip(&objects).for_each(|(idle, objects)| each(objects, idle.when_ns));
     }
     Ok(())

@@ -147,9 +147,9 @@ impl Picture<'_> {
         if unread > 0 {
             spans.push(Span::styled(format!("  memory not read: {}", number(unread)), self.theme.warning()));
         }
-        let missed: u64 = agent.missed_looks.values().sum();
-        if missed > 0 {
-            spans.push(Span::styled(format!("  leaks not looked for: {}", number(missed)), self.theme.warning()));
+        let failed: u64 = agent.failed_looks.values().sum();
+        if failed > 0 {
+            spans.push(Span::styled(format!("  looks for leaks failed: {}", number(failed)), self.theme.warning()));
         }
         if !agent.losses.is_empty() {
             spans.push(Span::styled(format!("  {} not to be had here: /readyz", agent.losses.len()), self.theme.warning()));

@@ -15,7 +15,7 @@ use super::file;
 use crate::{
     discovery::ProcRoot,
     export,
-    looks::{Looks, NoProof, Seen, Settings, Subject, clock},
+    looks::{Looks, Seen, Settings, Subject, clock},
     model::Finding,
 };
 use progress::Progress;
@@ -34,7 +34,7 @@ pub struct Check {
     pub report: PathBuf,
 }
 
-/// When the time is up, memory is read for so much longer at most: a census of very many is not cut short.
+/// When the time is up, the last proof may take so much longer.
 const LATE_NS: u64 = 600_000_000;
 /// The last looks take this part of the watch at most, in which nothing else is looked at; but so long at least.
 const LAST_SHARE: u64 = 4;
@@ -43,7 +43,7 @@ const SHORTEST_LAST_NS: u64 = 900_000_000;
 /// Watches, writes the report, and says how many findings are in it.
 ///
 /// # Errors
-/// The process could not be watched at all, or the report cannot be written.
+/// The process could not be watched at all, or so that nothing can be told of who waits in it; or the report cannot be written.
 pub fn check(check: &Check) -> Result<usize> {
     let stop = Stop::install().context("handling signals")?;
     let root = ProcRoot::default();
@@ -56,28 +56,25 @@ pub fn check(check: &Check) -> Result<usize> {
     if check.report.is_dir() {
         bail!("{} is a directory", check.report.display());
     }
-    let (findings, refusal) = watch(check, root, subject, &stop)?;
+    let (findings, untold) = watch(check, root, subject, &stop)?;
     let report = export::findings::findings(&findings)? + "\n";
     file::write(&check.report, report.as_bytes()).with_context(|| format!("writing {}", check.report.display()))?;
-    match refusal {
-        Some(refusal) if findings.is_empty() => bail!(
-            "process {}: nothing was found, and what is lost or stuck could not be: {refusal}\n  remedy: a profile of its goroutines, \
-             `goroscope goroutines {} --pprof FILE`, twice, some time apart",
-            check.pid,
-            check.pid
-        ),
+    match untold {
+        Some(untold) if findings.is_empty() => bail!("process {}: what is lost or stuck could not be told: {untold}", check.pid),
         _ => Ok(findings.len()),
     }
 }
 
-/// Looks again and again until the time is up, somebody says stop, or the process ends. What was found, and why more could not be.
-fn watch(check: &Check, root: ProcRoot, subject: Subject, stop: &Stop) -> Result<(Vec<Finding>, Option<NoProof>)> {
+/// Looks again and again until the time is up, somebody says stop, or the process ends. What was found, and why what
+/// is lost or stuck could not be told.
+fn watch(check: &Check, root: ProcRoot, subject: Subject, stop: &Stop) -> Result<(Vec<Finding>, Option<String>)> {
     let mut progress = Progress::begin(check.time);
     let mut looks = Looks::new(root, subject, stop, check.interval, Settings::default()).patient();
     let end = looks.started_ns().saturating_add(nanos(check.time));
     let most = (nanos(check.time) / LAST_SHARE).max(SHORTEST_LAST_NS);
     // A proof of a large heap takes seconds, and without two of them at the end it is not told who was lost.
     let last_begins = |looks: &Looks<_>| end.saturating_sub(looks.last_takes_ns(most).max(SHORTEST_LAST_NS));
+    stop.end_by(end.saturating_add(LATE_NS));
     let mut ended = false;
     while !stop.is_told() && clock() < last_begins(&looks) {
         if looks.look()? == Seen::Gone {
@@ -88,7 +85,6 @@ fn watch(check: &Check, root: ProcRoot, subject: Subject, stop: &Stop) -> Result
         stop.wait_until(looks.next_ns().min(last_begins(&looks)));
     }
     if !ended {
-        stop.end_by(end.saturating_add(LATE_NS));
         looks.last();
     }
     progress.end();
@@ -96,8 +92,10 @@ fn watch(check: &Check, root: ProcRoot, subject: Subject, stop: &Stop) -> Result
         bail!("process {} was never read: {}", check.pid, looks.problem());
     }
     let findings = looks.findings();
-    progress.conclude(check.pid, &findings);
-    Ok((findings, looks.refusal()))
+    // Who ends a watch early knows that it was short.
+    let untold = looks.untold().filter(|_| !ended && !stop.is_told());
+    progress.conclude(check.pid, &findings, untold.as_deref(), looks.is_full());
+    Ok((findings, untold))
 }
 
 fn nanos(duration: Duration) -> u64 {

@@ -51,12 +51,13 @@ impl Progress {
     }
 
     /// Says what was found, for who reads a log too.
-    pub(super) fn conclude(&self, pid: u32, findings: &[Finding]) {
+    pub(super) fn conclude(&self, pid: u32, findings: &[Finding], untold: Option<&str>, is_full: bool) {
         let found = match findings.len() {
             // A signal may have ended it.
             0 if self.began.elapsed() + PERIOD < SHORT => {
                 "nothing was seen to leak, in too short a time to tell (10s and more do)".to_owned()
             }
+            0 if untold.is_some() => "nothing was found".to_owned(),
             0 => "nothing leaks as far as was seen".to_owned(),
             1 => "1 leak".to_owned(),
             count => format!("{count} leaks"),
@@ -65,6 +66,12 @@ impl Progress {
         for Finding { kind, created_by, evidence, count, slope, .. } in findings {
             let (place, function) = (harmless(&created_by.place(), NAME), harmless(&created_by.function, NAME));
             text += &format!("  {place} {function}: {count} {}, {}, {slope:.1} more each second\n", kind.things(), evidence.as_str());
+        }
+        if let Some(untold) = untold.filter(|_| !findings.is_empty()) {
+            text += &format!("  there may be more: what is lost or stuck could not be told: {untold}\n");
+        }
+        if is_full {
+            text += "  there may be more: it has more go statements than can be followed\n";
         }
         // Where nobody reads it the report is written all the same.
         let _ = io::stderr().write_all(text.as_bytes());

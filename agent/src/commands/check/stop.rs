@@ -25,7 +25,6 @@ const STEP: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Stop {
     told: Arc<AtomicBool>,
-    noticed: AtomicBool,
     /// Until when memory is still read; [`u64::MAX`]: no end is in sight.
     until_ns: AtomicU64,
 }
@@ -37,13 +36,13 @@ impl Stop {
         for signal in [SIGINT, SIGTERM] {
             flag::register(signal, Arc::clone(&told))?;
         }
-        Ok(Self { told, noticed: AtomicBool::new(false), until_ns: AtomicU64::new(u64::MAX) })
+        Ok(Self { told, until_ns: AtomicU64::new(u64::MAX) })
     }
 
     /// Whether a signal came.
     pub(super) fn is_told(&self) -> bool {
         let told = self.told.load(Ordering::Relaxed);
-        if told && !self.noticed.swap(true, Ordering::Relaxed) {
+        if told {
             self.end_by(clock().saturating_add(GRACE_NS));
         }
         told

@@ -23,6 +23,8 @@ pub(super) struct Stretch {
     pub(super) unreachable: Option<f64>,
     /// A timer that leads there is due then, in seconds after the start of the stretch.
     pub(super) timer: Option<f64>,
+    /// So many seconds after it is due that timer is still to be run.
+    pub(super) late: f64,
     /// A timer that leads there is due at each multiple of so many seconds, again and again.
     pub(super) rearmed: Option<f64>,
 }
@@ -41,7 +43,7 @@ pub(super) const FOREVER: f64 = 1e9;
 
 impl Stretch {
     pub(super) const fn wait(seconds: f64, reason: u8, place: u64, object: u64) -> Self {
-        Self { seconds, reason, place, object, unreachable: None, timer: None, rearmed: None }
+        Self { seconds, reason, place, object, unreachable: None, timer: None, late: 0.0, rearmed: None }
     }
 
     pub(super) const fn run(seconds: f64) -> Self {
@@ -221,7 +223,8 @@ fn prove(watch: &mut Watch, lives: &[Life], now: f64) {
             continue;
         }
         let next = stretch.rearmed.map(|every| ns(((now / every).floor() + 1.0) * every));
-        let once = stretch.timer.map(|after| ns(begin + after));
+        // A timer is gone when it has come due, and some time has passed where it is late.
+        let once = stretch.timer.map(|after| begin + after).filter(|due| now < due + stretch.late).map(ns);
         let waiter = Waiter {
             seq: (index % 256) as u8,
             unreachable: stretch.unreachable.is_some_and(|after| now >= begin + after),

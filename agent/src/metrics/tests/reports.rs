@@ -115,7 +115,7 @@ pub(super) fn report(groups: Vec<GroupReport>) -> Report {
         attach_failures: BTreeMap::from([("bytes_differ", 1)]),
         creation_mismatch: 1,
         memory_failures: BTreeMap::from([("torn", 2)]),
-        missed_looks: BTreeMap::from([("heap_too_large", 3)]),
+        failed_looks: BTreeMap::from([("heap_too_large", 3)]),
         lost: BTreeMap::from([("sites_full", 5)]),
         map_entries: BTreeMap::from([("counters", (2, 4096))]),
         collect_duration: Duration::from_millis(1),
