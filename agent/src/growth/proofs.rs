@@ -3,6 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use goroscope_gobin::WaitKind;
+
 use super::{
     Watch,
     member::{Member, Tick},
@@ -41,7 +43,8 @@ impl Watch {
             }
         }
         for (goid, waiter) in &proof.waiters {
-            let waits = self.members.get(goid).is_some_and(|member| self.waits_for(member, &waiter.peers, slack));
+            let waits = |member| self.waits_for(member, &waiter.peers, slack) || self.waits_for_one_at_work(member, &waiter.peers);
+            let waits = self.members.get(goid).is_some_and(waits);
             if let Some(member) = self.members.get_mut(goid) {
                 member.set_waits_for_peers(waits);
             }
@@ -103,5 +106,18 @@ impl Watch {
             })
         };
         (1..Waiter::PEERS).contains(&peers.len()) && peers.iter().all(is_own)
+    }
+
+    /// Whether one of `peers`, of the same `go` statement, began before `member`, and has run since: who waits for a lock, or for what is done
+    /// once, waits for somebody like himself, who is at work with it and sleeps now and then. Where a lock was lost, all who came before
+    /// wait for it, too, or are gone.
+    fn waits_for_one_at_work(&self, member: &Member, peers: &[u64]) -> bool {
+        let is_at_work = |goid: &u64| {
+            self.members.get(goid).is_some_and(|peer| {
+                let is_older = peer.born < member.born || (peer.at_start() && !member.at_start());
+                peer.site == member.site && is_older && peer.runs > 0
+            })
+        };
+        self.reasons.kind(member.reason) == Some(WaitKind::Semaphore) && peers.iter().any(is_at_work)
     }
 }

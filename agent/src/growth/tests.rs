@@ -5,7 +5,7 @@
 mod endless;
 mod simulation;
 
-use self::simulation::{CALL, FOREVER, IO, Life, RECEIVE, SELECT, SLEEP, Stretch, watch};
+use self::simulation::{CALL, FOREVER, IO, LOCK, Life, RECEIVE, SELECT, SLEEP, Stretch, watch};
 use super::{Settings, Stretches, TICKS_PER_SECOND, Watch};
 use crate::model::{Evidence, Proof, RuntimeAddress, Suspect, Ticker};
 
@@ -242,6 +242,21 @@ fn timers_that_end_no_wait_are_no_excuse() {
     // Due at 20, 40 and 60, and put off until the end of the life.
     let put_off = |at: f64| Stretch { rearmed: Some(20.0), ..Stretch::wait(300.0, SELECT, PLACE, at.to_bits()) };
     check("they are put off", every(1.0, -70.0, 60.0).map(|at| Life::new(SITE, at, vec![put_off(at)])), 60.0, &[]);
+}
+
+#[test]
+fn who_waits_for_one_of_his_kind_at_work_is_innocent() {
+    // One object for all; who is at work with it sleeps a fifth of a second at a time.
+    let waits = |reason: u8| every(0.5, 1.0, 60.0).map(move |at| Life::new(SITE, at, vec![Stretch::wait(FOREVER, reason, PLACE, 7)]));
+    let works = |site: u64, born: f64| [Life::looping(site, born, vec![Stretch::wait(0.2, SLEEP, PLACE + 8, 7), Stretch::run(0.01)], 1000)];
+    check("work that is done once", works(SITE, -20.0).into_iter().chain(waits(LOCK)), 60.0, &[]);
+    check("and began while watched", works(SITE, 0.5).into_iter().chain(waits(LOCK)), 60.0, &[]);
+    check_found("nobody is at work", waits(LOCK), 60.0, Evidence::Stuck);
+    let other = run(&works(SITE + 1, -20.0).into_iter().chain(waits(LOCK)).collect::<Vec<_>>(), 60.0);
+    assert_eq!(other.len(), 1, "somebody else is: {other:?}");
+    let before = |at: f64| Life::new(SITE, at, vec![Stretch::wait(1.0, SLEEP, PLACE + 8, 7), Stretch::wait(FOREVER, LOCK, PLACE, 7)]);
+    check_found("all sleep before they come for the lock", every(0.5, 1.0, 60.0).map(before), 60.0, Evidence::Stuck);
+    check_found("a channel", works(SITE, -20.0).into_iter().chain(waits(RECEIVE)), 60.0, Evidence::Stuck);
 }
 
 #[test]

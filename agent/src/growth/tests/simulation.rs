@@ -35,6 +35,8 @@ pub(super) const RECEIVE: u8 = 19;
 pub(super) const NIL: u8 = 15;
 pub(super) const SELECT: u8 = 18;
 pub(super) const SLEEP: u8 = 14;
+/// `sync.Mutex.Lock`.
+pub(super) const LOCK: u8 = 22;
 /// Where it waits on something: a pipe whose other end the process holds.
 pub(super) const IO: u8 = 2;
 /// In a system call: no reason of Go's.
@@ -219,7 +221,7 @@ fn prove(watch: &mut Watch, lives: &[Life], now: f64) {
     for (goid, life) in (1_u64..).zip(lives) {
         let Some((index, begin, stretch)) = life.at(now) else { continue };
         let own_pipe = stretch.reason == IO && stretch.object != 0;
-        if !own_pipe && !matches!(stretch.reason, RECEIVE | SELECT | NIL) {
+        if !own_pipe && !matches!(stretch.reason, RECEIVE | SELECT | NIL | LOCK) {
             continue;
         }
         let next = stretch.rearmed.map(|every| ns(((now / every).floor() + 1.0) * every));
