@@ -6,9 +6,10 @@
 //!
 //! **Stuck.** Began while watched, and have been in this wait for longer than twice the longest wait of the group that was seen to
 //! end. No timer is pending that leads to what they wait on, they do not wait for goroutines of their own that a timer will wake, nor in a
-//! lock for an older one of their `go` statement that works between sleeps, and they
-//! did not come along with connections that are still open. A timer does not count where one came due, ended no wait on the same object,
-//! and more have come to wait there since; nor at a place where several came due and none ended a wait. Of those in system calls the thread has slept for so long, in one that the process must end.
+//! lock for an older one of their `go` statement that works between sleeps, and they did not come along with connections that are still
+//! open. A timer does not count where one came due, ended no wait on the same object, and more have come to wait there since; nor at a
+//! place where several came due and none ended a wait. Of those in system calls the thread has slept for so long, in one that the process
+//! must end.
 //!
 //! **Live.** Began while watched, run again and again, and are older than twice the longest life at this `go` statement that ended.
 //! Not those that wait for the network, nor the workers of one queue, nor those whose life a timer will end: one that outlasts the turns
