@@ -27,12 +27,17 @@ impl Rest {
 
 impl Observer {
     /// The memory of a process was read.
-    pub(super) fn read(&mut self, key: ProcessKey, reading: Box<Reading>) {
+    pub(super) fn read(&mut self, key: ProcessKey, mut reading: Box<Reading>) {
         self.tried(key);
         let Some(watched) = self.watched.get_mut(&key) else { return };
         // What was read of an ended process may be another's.
         if watched.ended_ns.is_some() {
             return;
+        }
+        // Of many that begin and end while they are counted some ends may be missed: what was counted stays so, as counters do not fall.
+        if let Memory::Read(before) = &watched.memory {
+            let figures = &mut reading.runtime.figures;
+            figures.ended = figures.ended.max(before.runtime.figures.ended);
         }
         let state = watched
             .slot
