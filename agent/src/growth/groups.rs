@@ -103,7 +103,7 @@ impl Groups {
     pub(super) fn stack(&mut self, site: u16, reason: u8, blocked_at: RuntimeAddress) -> u32 {
         let number = self.group(site, reason, blocked_at);
         for number in [number, self.group(site, reason, RuntimeAddress::default())] {
-            if let Some(group) = usize::try_from(number).ok().and_then(|number| self.groups.get_mut(number)) {
+            if let Some(group) = self.get_mut(number) {
                 group.stacks = group.stacks.saturating_add(1);
             }
         }
@@ -127,6 +127,15 @@ impl Groups {
         self.groups.get(usize::try_from(group).ok()?)
     }
 
+    fn get_mut(&mut self, group: u32) -> Option<&mut Group> {
+        self.groups.get_mut(usize::try_from(group).ok()?)
+    }
+
+    /// Those of the same `go` statement and reason whose place of waiting was not read in time.
+    fn unread(&self, group: &Group) -> Option<&Group> {
+        self.get(*self.group_numbers.get(&(group.site, group.reason, RuntimeAddress::default()))?)
+    }
+
     pub(super) fn get_site(&self, site: u16) -> Option<&Site> {
         self.sites.get(usize::from(site))
     }
@@ -146,7 +155,7 @@ impl Groups {
 
     /// Somebody has waited there for `lasted`, and a little less than `slack` more; `seen`: in a proof too.
     pub(super) fn waits(&mut self, group: u32, lasted: Tick, slack: Tick, seen: bool) {
-        let Some(group) = usize::try_from(group).ok().and_then(|group| self.groups.get_mut(group)) else { return };
+        let Some(group) = self.get_mut(group) else { return };
         if lasted > group.longest_wait.saturating_mul(2).saturating_add(slack) {
             let count = if seen { &mut group.seen } else { &mut group.unseen };
             *count = count.saturating_add(1);
@@ -160,21 +169,21 @@ impl Groups {
 
     /// A wait of this length has ended.
     pub(super) fn wait_ended(&mut self, group: u32, lasted: Tick) {
-        if let Some(group) = usize::try_from(group).ok().and_then(|group| self.groups.get_mut(group)) {
+        if let Some(group) = self.get_mut(group) {
             group.longest_wait = group.longest_wait.max(lasted);
         }
     }
 
     /// A wait there has ended, and by then a timer had come due that led to what was waited on.
     pub(super) fn timer_ended_wait(&mut self, group: u32) {
-        if let Some(group) = usize::try_from(group).ok().and_then(|group| self.groups.get_mut(group)) {
+        if let Some(group) = self.get_mut(group) {
             group.served = group.served.saturating_add(1);
         }
     }
 
     /// A wait there goes on when all timers have come due that led to what is waited on.
     pub(super) fn timer_ended_nothing(&mut self, group: u32) {
-        if let Some(group) = usize::try_from(group).ok().and_then(|group| self.groups.get_mut(group)) {
+        if let Some(group) = self.get_mut(group) {
             group.outlived = group.outlived.saturating_add(1);
         }
     }
@@ -206,16 +215,12 @@ impl Groups {
     /// Whether timers that lead to what is waited on there were seen to end no wait, but to come due for nothing.
     pub(super) fn outlives_timers(&self, number: u32) -> bool {
         let Some(group) = self.get(number).filter(|group| group.outlived >= OUTLIVED && group.served == 0) else { return false };
-        // Waits that ended before their stack was read.
-        let unknown = self.group_numbers.get(&(group.site, group.reason, RuntimeAddress::default()));
-        unknown.and_then(|number| self.get(*number)).is_none_or(|group| group.served == 0)
+        self.unread(group).is_none_or(|group| group.served == 0)
     }
 
     /// The longest wait that ended in this group, or at a place of the same `go` statement and reason that was not read in time.
     pub(super) fn longest_wait(&self, group: &Group) -> Tick {
-        let unknown = self.group_numbers.get(&(group.site, group.reason, RuntimeAddress::default()));
-        let unknown = unknown.and_then(|number| self.get(*number)).map_or(0, |group| group.longest_wait);
-        group.longest_wait.max(unknown)
+        group.longest_wait.max(self.unread(group).map_or(0, |group| group.longest_wait))
     }
 }
 

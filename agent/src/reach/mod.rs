@@ -127,16 +127,8 @@ impl Prover {
         let (candidates, links) = waits::resolve(&mut source, &queues, &spans, &before.all)?;
         let specials = std::mem::take(&mut spans.specials);
         let roots = Roots::read(&mut source, layout, variables)?;
-        let mut run = Run::new(
-            source,
-            before,
-            candidates,
-            links,
-            spans,
-            roots,
-            (self.minor, self.limits, self.closes_idle.map(|function| function.0)),
-        )?;
-        run.begin(&specials)?;
+        let mut run = Run::new(source, before, candidates, links, spans, roots, (self.minor, self.limits))?;
+        run.begin(&specials, self.closes_idle)?;
         run.again()?;
         run.after(census, is_recycled_stack, &mut self.running)?;
         run.again()?;

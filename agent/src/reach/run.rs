@@ -44,8 +44,6 @@ pub(super) struct Run<'a> {
     /// Minor version of Go 1.
     minor: u16,
     limits: Limits,
-    /// The function by which a timer closes a connection that nobody uses.
-    closes_idle: Option<u64>,
 }
 
 impl<'a> Run<'a> {
@@ -56,7 +54,7 @@ impl<'a> Run<'a> {
         links: Vec<Link>,
         spans: Spans,
         roots: Roots<'a>,
-        (minor, limits, closes_idle): (u16, Limits, Option<u64>),
+        (minor, limits): (u16, Limits),
     ) -> Result<Self, NoProof> {
         let (mut watched, mut slots) = (Vec::with_capacity(links.len()), Vec::with_capacity(links.len()));
         for (number, candidate) in candidates.iter_mut().enumerate() {
@@ -92,7 +90,6 @@ impl<'a> Run<'a> {
             sudog,
             minor,
             limits,
-            closes_idle,
         })
     }
 
@@ -107,15 +104,15 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Marks from what is not in doubt.
-    pub(super) fn begin(&mut self, specials: &[(u64, u64)]) -> Result<(), NoProof> {
+    /// Marks from what is not in doubt. `closes_idle`: the function by which a timer closes a connection that nobody uses.
+    pub(super) fn begin(&mut self, specials: &[(u64, u64)], closes_idle: Option<RuntimeAddress>) -> Result<(), NoProof> {
         self.close()?;
         let timers = timers::read(&mut self.source, &self.roots, self.limits.memory)?;
         self.tickers = tickers::read(&mut self.source, &self.mark, &timers, &self.roots.layout.timer)?;
         if !self.watched.is_empty() {
             let mut due = timers::due(&mut self.source, &timers, &self.roots.layout.timer)?;
-            if let Some(code) = self.closes_idle {
-                let idle = timers::take_of(&mut self.source, &mut due, code)?;
+            if let Some(code) = closes_idle {
+                let idle = timers::take_of(&mut self.source, &mut due, code.0)?;
                 self.follow_idle(&idle)?;
             }
             self.follow(&due)?;
