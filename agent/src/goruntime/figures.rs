@@ -7,7 +7,11 @@ use std::time::SystemTime;
 
 use goroscope_gobin::layout::Layout;
 
-use super::{Fields as _, Runtime, RuntimeError, heap, histogram::fold, processors::Processors};
+use super::{
+    Fields as _, Runtime, RuntimeError, heap,
+    histogram::fold,
+    processors::{List, Processors},
+};
 use crate::model::{Memory, Read, RuntimeFigures};
 
 /// How often figures are read again: what they are added up from changes together only, and one reading takes microseconds.
@@ -27,7 +31,7 @@ struct Snapshot {
     processors: Processors,
 }
 
-/// What must not change between begin and end of a reading, for its parts to belong together.
+/// What must not change between begin and end of a reading, for its parts to belong together; beside it, what the processors have.
 #[derive(PartialEq, Eq)]
 struct Anchors {
     /// Goroutine structs there are.
@@ -119,10 +123,10 @@ impl<M: Memory> Runtime<M> {
         let (mut sched, mut memstats) = (block(layout.sched.size), block(memstats_bytes(layout)));
         let mut gc = block(layout.gc_controller.mapped_ready.saturating_add(8));
         let list = self.processors()?;
-        let mut room = list.room();
+        let (mut room, mut room_after) = (list.room(), list.room());
         let (mut length, mut length_after, mut goidgen) = ([0; 8], [0; 8], [0; 8]);
         let (mut gfree, mut slice) = ([0; GFREE], [0; 24]);
-        let mut reads = Vec::with_capacity(8 + 5 * room.len() / 40);
+        let mut reads = Vec::with_capacity(8 + 2 * list.reads());
         let read = |at, out| Read { at, out, done: false };
         reads.push(read(self.at(globals.allglen), length.as_mut_slice()));
         reads.push(read(self.at(globals.sched), &mut sched));
@@ -131,6 +135,7 @@ impl<M: Memory> Runtime<M> {
         reads.push(read(self.behind(globals.sched, layout.sched.gfree), &mut gfree));
         reads.push(read(self.at(globals.allglen), &mut length_after));
         reads.push(read(self.at(globals.allp), &mut slice));
+        self.processor_reads(&list, &mut room_after, &mut reads);
         reads.push(read(self.at(globals.memstats), &mut memstats));
         reads.push(read(self.at(globals.gc_controller), &mut gc));
         self.memory.read_many(&mut reads).map_err(|error| RuntimeError::of(error, "the runtime"))?;
@@ -147,7 +152,8 @@ impl<M: Memory> Runtime<M> {
             allp: slice,
         };
         let processors = list.sum(&room);
-        Ok((Snapshot { sched, memstats, gc, length, processors }, before == after))
+        let is_whole = before == after && List::is_still(&room, &room_after);
+        Ok((Snapshot { sched, memstats, gc, length, processors }, is_whole))
     }
 }
 

@@ -6,8 +6,12 @@ use crate::model::{Memory, Read, RuntimeAddress};
 
 /// Processors that a process may have: far more than machines do.
 const PROCESSORS_MAX: u64 = 8192;
-/// Bytes that are kept of each: see [`List::reads`].
-const EACH: usize = 40;
+/// Bytes that are kept of each: see [`Runtime::processor_reads`].
+const EACH: usize = 32;
+/// How many of them change when a goroutine begins or ends: all but the timers, which come last.
+const GOROUTINES: usize = 28;
+/// Fields that are read of each.
+const FIELDS: usize = 5;
 
 /// `runtime.allp` as it was read: the slice, and its pointers.
 #[derive(Debug)]
@@ -37,6 +41,17 @@ impl List {
     /// Room for what is read of each processor.
     pub(super) fn room(&self) -> Vec<u8> {
         vec![0; EACH * self.pointers.len()]
+    }
+
+    /// How many reads fill the room.
+    pub(super) const fn reads(&self) -> usize {
+        FIELDS * self.pointers.len()
+    }
+
+    /// Whether no goroutine began or ended on any processor between two readings. Ids only rise, and dead goroutines only get fewer where
+    /// one begins.
+    pub(super) fn is_still(before: &[u8], after: &[u8]) -> bool {
+        before.chunks(EACH).zip(after.chunks(EACH)).all(|(before, after)| before.get(..GOROUTINES) == after.get(..GOROUTINES))
     }
 
     /// The sums over what was read into the room.
@@ -81,7 +96,7 @@ impl<M: Memory> Runtime<M> {
             (None, at) => at,
         };
         let count = layout.gfree.saturating_add(self.facts.layout.glist.count.unwrap_or(8));
-        let fields =
+        let fields: [(Option<u32>, usize); FIELDS] =
             [(Some(layout.goidcache), 8), (Some(layout.goidcacheend), 8), (layout.goroutines_created, 8), (Some(count), 4), (timers, 4)];
         for (pointer, room) in list.pointers.iter().zip(room.chunks_mut(EACH)) {
             let mut free = room;
@@ -92,6 +107,28 @@ impl<M: Memory> Runtime<M> {
                     reads.push(Read { at: RuntimeAddress(pointer.wrapping_add(at.into())), out, done: false });
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EACH, List};
+
+    /// What is read of two processors, with one byte that differs.
+    fn room(at: usize) -> Vec<u8> {
+        let mut room = vec![7; 2 * EACH];
+        room[at] += 1;
+        room
+    }
+
+    #[test]
+    fn goroutines_that_begin_or_end_between_two_readings_are_seen() {
+        let still = vec![7; 2 * EACH];
+        assert!(List::is_still(&still, &still));
+        // Ids, creations and dead goroutines of any processor; timers come and go by themselves.
+        for at in 0..2 * EACH {
+            assert_eq!(List::is_still(&still, &room(at)), at % EACH >= 28, "byte {at}");
         }
     }
 }

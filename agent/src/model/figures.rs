@@ -15,7 +15,8 @@ pub struct RuntimeFigures {
     pub system_goroutines: u64,
     /// Goroutines created since the process started, the runtime's own and coroutines included.
     pub created: u64,
-    /// Goroutines ended since then.
+    /// Goroutines ended since then. One that is just being made lives already and has no id yet, so there may have been one more for each
+    /// processor.
     pub ended: u64,
     /// `GOMAXPROCS`.
     pub gomaxprocs: u64,

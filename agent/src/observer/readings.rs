@@ -34,10 +34,12 @@ impl Observer {
         if watched.ended_ns.is_some() {
             return;
         }
-        // Of many that begin and end while they are counted some ends may be missed: what was counted stays so, as counters do not fall.
+        // A goroutine that is just being made hides an end, and a process that never rests is off by what happened while it was read: what
+        // was counted stays so, since a counter that falls is a restart to Prometheus.
         if let Memory::Read(before) = &watched.memory {
-            let figures = &mut reading.runtime.figures;
-            figures.ended = figures.ended.max(before.runtime.figures.ended);
+            let (figures, before) = (&mut reading.runtime.figures, &before.runtime.figures);
+            figures.created = figures.created.max(before.created);
+            figures.ended = figures.ended.max(before.ended);
         }
         let state = watched
             .slot
