@@ -167,17 +167,11 @@ impl Groups {
         self.groups.iter().any(|group| group.unseen >= UNSEEN && group.unseen >= group.seen / UNSEEN)
     }
 
-    /// A wait of this length has ended.
-    pub(super) fn wait_ended(&mut self, group: u32, lasted: Tick) {
+    /// A wait of this length has ended. `due`: by then a timer had come due that led to what was waited on.
+    pub(super) fn wait_ended(&mut self, group: u32, lasted: Tick, due: bool) {
         if let Some(group) = self.get_mut(group) {
             group.longest_wait = group.longest_wait.max(lasted);
-        }
-    }
-
-    /// A wait there has ended, and by then a timer had come due that led to what was waited on.
-    pub(super) fn timer_ended_wait(&mut self, group: u32) {
-        if let Some(group) = self.get_mut(group) {
-            group.served = group.served.saturating_add(1);
+            group.served = group.served.saturating_add(u32::from(due));
         }
     }
 

@@ -187,13 +187,10 @@ impl Watch {
                     return wants;
                 }
                 if self.reasons.get(member.reason).is_some() {
-                    self.groups.wait_ended(member.group, last.saturating_sub(member.since));
-                    if member.is_due(now) {
-                        self.groups.timer_ended_wait(member.group);
-                    }
+                    self.groups.wait_ended(member.group, last.saturating_sub(member.since), member.is_due(now));
                 }
                 if let Some(lasted) = self.calls.end(goroutine.goid, last) {
-                    self.groups.wait_ended(member.group, lasted);
+                    self.groups.wait_ended(member.group, lasted, false);
                 }
                 member.runs = member.runs.saturating_add(u8::from(member.seq != goroutine.seq));
                 member
@@ -232,13 +229,11 @@ impl Watch {
             if reasons.get(member.reason).is_some() {
                 // Who never ran while watched, and then ended, may have waited as long as it lived.
                 let before = if member.runs == 0 && member.since == member.born { age } else { 0 };
-                groups.wait_ended(member.group, gone_since.saturating_sub(member.since).saturating_add(before));
-                if member.is_due(now) {
-                    groups.timer_ended_wait(member.group);
-                }
+                let lasted = gone_since.saturating_sub(member.since).saturating_add(before);
+                groups.wait_ended(member.group, lasted, member.is_due(now));
             }
             if let Some(lasted) = calls.end(*goid, gone_since) {
-                groups.wait_ended(member.group, lasted);
+                groups.wait_ended(member.group, lasted, false);
             }
             groups.died(member.site, gone_since.saturating_sub(member.born).saturating_add(age));
             false
@@ -279,7 +274,7 @@ impl Watch {
         let [now, ..] = self.ticks;
         let Some(member) = self.members.get_mut(&goid).filter(|member| member.reason == SYSCALL) else { return };
         if let Some(lasted) = self.calls.see(goid, thread, now) {
-            self.groups.wait_ended(member.group, lasted);
+            self.groups.wait_ended(member.group, lasted, false);
             member.begin(now, member.seq, SYSCALL, self.groups.group(member.site, SYSCALL, RuntimeAddress::default()));
         }
     }
