@@ -15,7 +15,7 @@ use super::file;
 use crate::{
     discovery::ProcRoot,
     export,
-    looks::{Looks, Seen, Settings, Subject, clock},
+    looks::{Looks, Seen, Settings, Subject, clock, nanos},
     model::Finding,
 };
 use progress::Progress;
@@ -96,8 +96,4 @@ fn watch(check: &Check, root: ProcRoot, subject: Subject, stop: &Stop) -> Result
     let untold = looks.untold().filter(|_| !ended && !stop.is_told());
     progress.conclude(check.pid, &findings, untold.as_deref(), looks.is_full());
     Ok((findings, untold))
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
