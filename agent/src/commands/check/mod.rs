@@ -94,6 +94,6 @@ fn watch(check: &Check, root: ProcRoot, subject: Subject, stop: &Stop) -> Result
     let findings = looks.findings();
     // Who ends a watch early knows that it was short.
     let untold = looks.untold().filter(|_| !ended && !stop.is_told());
-    progress.conclude(check.pid, &findings, untold.as_deref(), looks.is_full());
+    progress.conclude(check.pid, &findings, untold.as_deref(), &looks.partly());
     Ok((findings, untold))
 }

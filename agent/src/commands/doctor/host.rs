@@ -5,10 +5,9 @@ use std::{fs, io::Read as _, path::Path};
 use crate::{
     attribution::{Owner, owner},
     discovery::{ProcError, ProcRoot},
+    tracer,
 };
 
-/// Inode number of the first pid namespace, `PROC_PID_INIT_INO` of the kernel.
-const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
 /// Bytes of a file of the kernel's that are looked at.
 const LIMIT: u64 = 64 << 10;
 
@@ -62,7 +61,7 @@ impl Host {
             seccomp: field("Seccomp").map(|mode| mode != "0"),
             lockdown: lockdown(&read("/sys/kernel/security/lockdown")),
             memlock: memlock(&read("/proc/self/limits")),
-            first_pid_namespace: fs::read_link("/proc/self/ns/pid").ok().map(|name| name == Path::new(FIRST_PID_NAMESPACE)),
+            first_pid_namespace: tracer::has_pids_of_host(),
             container: matches!(owner(&proc.cgroup(std::process::id()).unwrap_or_default()), Owner::Container(_)),
             processes: reach(proc),
         }
