@@ -33,6 +33,7 @@ pub fn features() -> Features {
         perf_uprobe: perf_uprobe(ebpf),
         raw_tracepoint,
         attach_cookie,
+        pids_of_host: has_pids_of_host(),
         read_memory: read_memory(),
     }
 }
@@ -46,6 +47,7 @@ fn without_maps(why: &str) -> Features {
         perf_uprobe: no(),
         raw_tracepoint: no(),
         attach_cookie: no(),
+        pids_of_host: has_pids_of_host(),
         read_memory: read_memory(),
     }
 }
@@ -69,8 +71,7 @@ fn perf_uprobe(ebpf: Ebpf) -> Feature {
 const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
 
 /// Whether pids are the same here as to the kernel's programs. `None`: it cannot be found out.
-#[must_use]
-pub fn has_pids_of_host() -> Option<bool> {
+pub(super) fn has_pids_of_host() -> Option<bool> {
     fs::read_link("/proc/self/ns/pid").ok().map(|name| name == Path::new(FIRST_PID_NAMESPACE))
 }
 

@@ -26,7 +26,7 @@ use tracing::{debug, warn};
 pub use self::{
     breakpoint::breakpoint,
     error::{AttachError, LoadError},
-    features::{features, has_pids_of_host},
+    features::features,
     maps::{Hits, Maps, SiteHits},
     records::{Record, Records},
     switch::{Link, Switch},
@@ -57,7 +57,7 @@ pub struct Tracer {
 pub fn load(entries: &[(&'static str, u32)]) -> Result<Tracer, LoadError> {
     raise_memlock();
     let diagnostics = u8::from(tracing::enabled!(tracing::Level::DEBUG)) * 4;
-    if has_pids_of_host() == Some(false) {
+    if features::has_pids_of_host() == Some(false) {
         return Err(LoadError::PidNamespace);
     }
     let mut loader = EbpfLoader::new();

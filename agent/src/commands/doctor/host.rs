@@ -5,7 +5,6 @@ use std::{fs, io::Read as _, path::Path};
 use crate::{
     attribution::{Owner, owner},
     discovery::{ProcError, ProcRoot},
-    tracer,
 };
 
 /// Bytes of a file of the kernel's that are looked at.
@@ -26,7 +25,6 @@ pub(super) struct Host {
     /// `none`, `integrity`, `confidentiality`.
     pub(super) lockdown: Option<String>,
     pub(super) memlock: Memlock,
-    pub(super) first_pid_namespace: Option<bool>,
     pub(super) container: bool,
     pub(super) processes: Reach,
 }
@@ -61,7 +59,6 @@ impl Host {
             seccomp: field("Seccomp").map(|mode| mode != "0"),
             lockdown: lockdown(&read("/sys/kernel/security/lockdown")),
             memlock: memlock(&read("/proc/self/limits")),
-            first_pid_namespace: tracer::has_pids_of_host(),
             container: matches!(owner(&proc.cgroup(std::process::id()).unwrap_or_default()), Owner::Container(_)),
             processes: reach(proc),
         }
@@ -116,7 +113,7 @@ mod tests {
     #[test]
     fn this_host() {
         let host = Host::look(&ProcRoot::default());
-        assert!(host.kernel.contains('.') && host.capabilities.is_some() && host.first_pid_namespace.is_some());
+        assert!(host.kernel.contains('.') && host.capabilities.is_some());
         assert!(host.processes.readable > 0, "at least our own");
     }
 }
