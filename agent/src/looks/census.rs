@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Deadline, Looks, Seen, TICKERS_ARE_COLLECTED, clock, held, nanos};
+use super::{Deadline, Looks, Seen, clock, held, nanos};
 use crate::{
     goruntime::RuntimeError,
     growth::census_period,
@@ -87,7 +87,7 @@ impl<D: Deadline> Looks<D> {
         if let Some(bytes) = held(&figures) {
             self.trend.note(now, bytes);
         }
-        if let Some(timers) = figures.timers.filter(|_| self.subject.executable.binary.version.minor < TICKERS_ARE_COLLECTED) {
+        if let Some(timers) = figures.timers.filter(|_| self.subject.keeps_tickers()) {
             self.watch.timers(timers);
         }
     }

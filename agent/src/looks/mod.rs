@@ -31,8 +31,6 @@ use crate::{
 
 /// Start functions that are remembered.
 const COLLECTORS: usize = 16 << 10;
-/// From this minor version of Go 1 on the runtime forgets tickers that nobody uses.
-const TICKERS_ARE_COLLECTED: u16 = 23;
 /// Fewer tell of nobody that he is lost: two that agree, and one before them since when they became more.
 const PROOFS: usize = 3;
 /// The last two proofs are at least so far apart, ns: what moves must have a chance to be somewhere else.
