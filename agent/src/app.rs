@@ -66,7 +66,7 @@ pub fn run(config: Config) -> ExitStatus {
             error!("{error}");
             return match error {
                 LoadError::NotPermitted(_) => ExitStatus::Permission,
-                LoadError::Kernel(_) | LoadError::Object(_) => ExitStatus::Kernel,
+                LoadError::Kernel(_) | LoadError::PidNamespace | LoadError::Object(_) => ExitStatus::Kernel,
             };
         }
     };

@@ -10,7 +10,7 @@ mod common;
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 use common::{
@@ -18,6 +18,7 @@ use common::{
     alone,
     build::{Form, NEWEST, build},
     target::Target,
+    wait_for,
 };
 use tempfile::TempDir;
 
@@ -110,6 +111,28 @@ fn without_the_right_to_read_memory_the_other_half_says_so() {
     let ready = agent.get("/readyz");
     assert!(ready.status == 200 && ready.body.contains("CAP_SYS_PTRACE is missing"), "{}", ready.body);
     agent.stop();
+}
+
+#[test]
+fn in_a_pid_namespace_of_its_own_nothing_is_counted_wrongly() {
+    let _alone = alone();
+    let executable = build("leak", NEWEST, Form::Plain).unwrap_or_else(|error| panic!("{error}"));
+    let command = agent::command(&[]);
+    let mut inside = Command::new("unshare");
+    inside.args(["--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", "sleep 1000 | \"$0\" >&2 & exec \"$@\""]);
+    inside.arg(&executable).arg(command.get_program()).stdin(Stdio::null());
+    command.get_envs().for_each(|(name, value)| {
+        inside.env(name, value.unwrap_or_default());
+    });
+    let agent = Agent::spawn(inside, &[]);
+    let scrape = wait_for("its memory is read", || {
+        Some(agent.scrape()).filter(|scrape| scrape.sum("go_goroutine_count", &[("process", "leak")]).is_some())
+    });
+    for counted in ["goroscope_map_writes_total", "goroscope_timer_fires_total", "goroscope_goroutine_starts_by_site_total"] {
+        assert_eq!(scrape.sum(counted, &[("process", "leak")]), None, "absent, not 0");
+    }
+    let ready = agent.get("/readyz");
+    assert!(ready.status == 200 && ready.body.contains("pid namespace"), "{}", ready.body);
 }
 
 #[test]

@@ -11,7 +11,8 @@ use crate::config::{Config, ConfigError, Key, Layer, Origin};
 /// Flags of `run`.
 #[derive(Clone, Debug, Default, ClapArgs)]
 #[command(after_help = "Every flag can also be set by its environment variable (lists with commas) or, by its name, in
-the YAML file. A flag beats the environment, the environment beats the file. A file:
+the YAML file (--check-config, --no-view and --config: see README). A flag beats the environment,
+the environment beats the file. Paths of files and directories are absolute. A file:
 
   listen: 0.0.0.0:9640
   exclude: ['kube*', '/opt/vendor/**']
@@ -89,11 +90,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "DURATION")]
     pub otlp_interval: Option<String>,
 
-    /// Name processes by namespace, pod and container, as the Kubernetes API server tells: true, false, or auto where there is a service account or a kubeconfig [env: GOROSCOPE_KUBERNETES] [default: auto]
+    /// Name processes by namespace, pod and container, as the Kubernetes API server tells: true, false, or auto: where there is a service account or --kubeconfig [env: GOROSCOPE_KUBERNETES] [default: auto]
     #[arg(long, value_name = "BOOL|auto", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub kubernetes: Option<String>,
 
-    /// Reach the API server with this file [env: GOROSCOPE_KUBECONFIG] [default: the service account, else KUBECONFIG]
+    /// Reach the API server with this file [env: GOROSCOPE_KUBECONFIG] [default: the service account; with --kubernetes else KUBECONFIG]
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<String>,
 

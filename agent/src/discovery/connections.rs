@@ -4,10 +4,10 @@
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     fs::File,
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufRead as _, BufReader, ErrorKind, Read as _},
 };
 
-use super::{descriptors::Held, procfs::ProcRoot};
+use super::{descriptors::Held, error::ProcError, procfs::ProcRoot};
 
 /// The tables of all connections in the network namespace: 150 bytes each.
 const TABLE_LIMIT: u64 = 32 << 20;
@@ -32,21 +32,33 @@ pub(super) struct Connections {
 
 impl ProcRoot {
     /// What the tables of its network namespace say of the sockets of a process.
-    pub(super) fn connections(&self, pid: u32, own: &Held) -> Connections {
+    ///
+    /// # Errors
+    /// A table that there is cannot be read.
+    pub(super) fn connections(&self, pid: u32, own: &Held) -> Result<Connections, ProcError> {
         if own.is_empty() {
-            return Connections::default();
+            return Ok(Connections::default());
         }
-        let mut found = self.tcp_connections(pid, own);
-        found.accepted.extend(self.unix_connections(pid, own));
-        found
+        let mut found = self.tcp_connections(pid, own)?;
+        found.accepted.extend(self.unix_connections(pid, own)?);
+        Ok(found)
     }
 
-    fn tcp_connections(&self, pid: u32, own: &Held) -> Connections {
+    /// The lines of a table; none where the kernel does not have it, as without IPv6.
+    fn table(&self, pid: u32, table: &'static str) -> Result<impl Iterator<Item = String> + use<>, ProcError> {
+        let file = match File::open(self.file(pid, table)) {
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(ProcError::of(pid, table, error)),
+        };
+        Ok(file.into_iter().flat_map(|file| BufReader::new(file.take(TABLE_LIMIT)).lines().map_while(Result::ok)))
+    }
+
+    fn tcp_connections(&self, pid: u32, own: &Held) -> Result<Connections, ProcError> {
         let mut ends: HashMap<(String, String), u64> = HashMap::new();
         let mut ports: HashSet<String> = HashSet::new();
         for table in ["net/tcp", "net/tcp6"] {
-            let Ok(file) = File::open(self.file(pid, table)) else { continue };
-            for line in BufReader::new(file.take(TABLE_LIMIT)).lines().map_while(Result::ok) {
+            for line in self.table(pid, table)? {
                 let Some(entry) = Entry::of(&line).filter(|entry| own.contains_key(&entry.inode)) else { continue };
                 match entry.state {
                     ESTABLISHED => {
@@ -66,13 +78,12 @@ impl ProcRoot {
                 None => {}
             }
         }
-        connections
+        Ok(connections)
     }
 
-    fn unix_connections(&self, pid: u32, own: &Held) -> Vec<u64> {
-        let Ok(file) = File::open(self.file(pid, "net/unix")) else { return Vec::new() };
-        let lines = BufReader::new(file.take(TABLE_LIMIT)).lines().map_while(Result::ok);
-        accepted(lines.filter_map(|line| UnixEntry::of(&line)).filter(|entry| own.contains_key(&entry.inode)))
+    fn unix_connections(&self, pid: u32, own: &Held) -> Result<Vec<u64>, ProcError> {
+        let sockets = self.table(pid, "net/unix")?.filter_map(|line| UnixEntry::of(&line));
+        Ok(accepted(sockets.filter(|entry| own.contains_key(&entry.inode))))
     }
 }
 

@@ -88,7 +88,7 @@ impl Descriptors {
         let is_known = self.open.sockets == open.sockets && self.read_ns.is_some_and(|read| now_ns < read.saturating_add(BELIEVED_NS));
         self.changed = self.open.pipes != open.pipes;
         if !is_known {
-            let connections = root.connections(pid, &open.sockets);
+            let connections = root.connections(pid, &open.sockets)?;
             self.changed |= connections.own != self.connections.own;
             self.connections = connections;
             self.read_ns = Some(now_ns);

@@ -24,7 +24,7 @@ struct Wait {
 }
 
 impl Waits {
-    /// For so many goroutines, 32 bytes each; of others nothing is known.
+    /// For so many goroutines, some 48 bytes each; of others nothing is known.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self { known: HashMap::new(), limit, census: 0, now_ns: 0 }

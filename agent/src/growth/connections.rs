@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::member::Tick;
 
-/// Connections remembered: a server with more has its goroutines cleared by those.
+/// Connections remembered. Of a server that had more, when they began is not known any more: they explain whatever it does.
 const CONNECTIONS: usize = 64 << 10;
 
 #[derive(Debug, Default)]
@@ -14,6 +14,8 @@ pub(super) struct Connections {
     known: HashMap<u64, Opened>,
     /// When they were looked at first: who was open then has no known beginning.
     first_look: Option<Tick>,
+    /// There were more than can be remembered.
+    overflowed: bool,
     last_look: Tick,
 }
 
@@ -31,6 +33,7 @@ impl Connections {
     /// These are open now. Who is not among them has been closed; its goroutines may need until `slack` after that to end.
     pub(super) fn are(&mut self, now: Tick, inodes: &[u64], slack: Tick) {
         self.first_look.get_or_insert(now);
+        self.overflowed |= inodes.len() > CONNECTIONS;
         let before = std::mem::take(&mut self.known);
         let fresh = Opened { after: self.last_look, seen: now, closed: None };
         let was_open = |inode: &u64| before.get(inode).copied().filter(|opened| opened.closed.is_none());
@@ -44,14 +47,17 @@ impl Connections {
         self.last_look = now;
     }
 
-    /// Whether goroutines that began at these times came along with connections that are still open, or were until a moment ago: half to
-    /// twice as many, and four fifths of the goroutines within `slack` of one.
-    pub(super) fn explain(&self, births: &[Tick], slack: Tick) -> bool {
+    /// Whether goroutines that began at these times, each of which stands for `one_in`, came along with connections that are still open, or
+    /// were until a moment ago: half to twice as many, and four fifths of the goroutines within `slack` of one.
+    pub(super) fn explain(&self, births: &[Tick], one_in: u64, slack: Tick) -> bool {
         let Some(first) = self.first_look else { return false };
+        if self.overflowed {
+            return true;
+        }
         let mut opened: Vec<Opened> = self.known.values().copied().filter(|opened| opened.seen > first).collect();
-        let (goroutines, connections) = (births.len(), opened.len());
+        let all = births.len().saturating_mul(usize::try_from(one_in).unwrap_or(usize::MAX));
         let open = opened.iter().filter(|opened| opened.closed.is_none()).count();
-        if goroutines == 0 || connections * 2 < goroutines || open > goroutines * 2 {
+        if all == 0 || opened.len() * 2 < all || open > all.saturating_mul(2) {
             return false;
         }
         opened.sort_unstable_by_key(|opened| opened.seen);
@@ -59,7 +65,7 @@ impl Connections {
             let next = opened.partition_point(|opened| opened.seen < birth.saturating_sub(slack));
             opened.get(next).is_some_and(|opened| opened.after <= birth.saturating_add(slack))
         };
-        births.iter().filter(near).count() * 5 >= goroutines * 4
+        births.iter().filter(near).count() * 5 >= births.len() * 4
     }
 }
 
@@ -79,7 +85,12 @@ mod tests {
             connections.are(6000 - ago, &[], 100);
         }
         let births: Vec<Tick> = (2..50).map(|second| (second + late) * 100).collect();
-        assert_eq!(connections.explain(&births, 100), expected, "each {period} s, {late} s late, closed for {closed}");
+        assert_eq!(connections.explain(&births, 1, 100), expected, "each {period} s, {late} s late, closed for {closed}");
+        // Of four as many only one in four is followed.
+        let some: Vec<Tick> = births.iter().copied().step_by(4).collect();
+        assert_eq!(connections.explain(&some, 4, 100), expected, "one in four");
+        assert!(closed > 0 || !connections.explain(&some, 1, 100), "too few for so many that are open");
+        assert!(!connections.explain(&births, 4, 100), "too many");
     }
 
     #[test]
@@ -91,6 +102,15 @@ mod tests {
         check(6, 30, 0, false);
         check(1, 0, 50, true);
         check(1, 0, 150, false);
-        assert!(!Connections::default().explain(&[100], 100), "nobody looked");
+        assert!(!Connections::default().explain(&[100], 1, 100), "nobody looked");
+    }
+
+    #[test]
+    fn more_than_are_remembered() {
+        let mut connections = Connections::default();
+        for (second, count) in [(0, 10), (1, CONNECTIONS as u64 + 1), (2, 10)] {
+            connections.are(second * 100, &(0..count).collect::<Vec<_>>(), 100);
+            assert_eq!(connections.explain(&[5000], 1, 100), second > 0, "who was forgotten comes back without its age");
+        }
     }
 }

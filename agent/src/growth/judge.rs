@@ -282,7 +282,7 @@ impl<'a> Judgement<'a> {
                 Charge::Live(site) => self.sums.site(site).map(|sums| sums.born.all()),
                 _ => births.get(&accused.group).map(Vec::as_slice),
             };
-            births.is_some_and(|births| self.watch.connections.explain(births, slack))
+            births.is_some_and(|births| self.watch.connections.explain(births, self.watch.one_in(), slack))
         };
         unproven.into_iter().filter(explained).map(|accused| accused.charge).collect()
     }

@@ -58,6 +58,8 @@ const NS_PER_TICK: u64 = 10_000_000;
 const TICKS_PER_SECOND: Tick = 100;
 /// So many more timers than before are looked at.
 const TIMERS: u64 = 3;
+/// At least one in 2^32 is followed.
+const SAMPLING_MOST: u32 = 32;
 
 /// What is known of the goroutines of one process since somebody watches.
 #[derive(Debug)]
@@ -149,6 +151,7 @@ impl Watch {
     /// One goroutine of the census. Whether to read its stack and tell, by [`Watch::stack`], where it waits; and of one that is in a system
     /// call what its thread does, before that, by [`Watch::call`].
     pub fn see(&mut self, goroutine: &Goroutine) -> bool {
+        let has_room = self.make_room();
         if goroutine.goid == 0 || goroutine.created_at == RuntimeAddress::default() || !self.follows(goroutine.goid) {
             return false;
         }
@@ -196,7 +199,8 @@ impl Watch {
                 member
             }
             Entry::Vacant(entry) => {
-                let Some(site) = self.groups.site(goroutine.created_at) else { return false };
+                // Ids that are in every sample are made up.
+                let Some(site) = self.groups.site(goroutine.created_at).filter(|_| has_room) else { return false };
                 if !first {
                     self.groups.born(site, now);
                 }
@@ -210,6 +214,24 @@ impl Watch {
         let wants = loops && self.stacks_asked < self.settings.stacks && self.groups.wants_stacks(group);
         self.stacks_asked += usize::from(wants);
         wants
+    }
+
+    /// In a census many may be met at once: there is room for some more than are followed for long. Whether there is.
+    fn make_room(&mut self) -> bool {
+        let most = self.settings.members.saturating_add(self.settings.members / 4);
+        while self.members.len() >= most && self.sampling < SAMPLING_MOST {
+            self.sample_fewer();
+        }
+        self.members.len() < most
+    }
+
+    /// Follows half of those who are followed.
+    fn sample_fewer(&mut self) {
+        self.sampling += 1;
+        self.early.forget();
+        let sampling = self.sampling;
+        self.members.retain(|goid, _| followed(*goid, sampling));
+        self.calls.keep(|goid| followed(goid, sampling));
     }
 
     /// All goroutines were seen.
@@ -238,12 +260,12 @@ impl Watch {
             groups.died(member.site, gone_since.saturating_sub(member.born).saturating_add(age));
             false
         });
-        while self.members.len() > self.settings.members && self.sampling < 32 {
-            self.sampling += 1;
-            self.early.forget();
-            let sampling = self.sampling;
-            self.members.retain(|goid, _| followed(*goid, sampling));
-            self.calls.keep(|goid| followed(goid, sampling));
+        while self.members.len() > self.settings.members && self.sampling < SAMPLING_MOST {
+            self.sample_fewer();
+        }
+        // Of a million that have ended nothing is kept.
+        if self.members.capacity() / 8 > self.members.len().max(1024) {
+            self.members.shrink_to(self.members.len() * 2);
         }
         self.highest = self.highest_now;
     }
@@ -259,6 +281,7 @@ impl Watch {
         }
         let census = self.generation();
         self.members.values_mut().for_each(|member| member.census = census);
+        self.highest = self.highest_now;
     }
 
     /// Where the goroutine waits: the first return address on its stack that is not in a package that only passes waits on.

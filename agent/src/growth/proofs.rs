@@ -16,9 +16,9 @@ impl Watch {
     /// One more proof, and what it cost with all that was looked at for it, ns.
     pub fn proof(&mut self, proof: &Proof, cost_ns: u64) {
         let began = self.tick(proof.began_ns);
+        self.last_proof = Some((self.since_start(proof.began_ns), cost_ns));
         let Some(number) = u16::try_from(self.proofs.len() + 1).ok().filter(|number| *number < u16::MAX) else { return };
         self.proofs.push(began);
-        self.last_proof = Some((self.since_start(proof.began_ns), cost_ns));
         let (shared, slack) = (self.shared_objects(proof), self.slack());
         for (goid, waiter) in &proof.waiters {
             let Some(member) = self.members.get_mut(goid) else { continue };
@@ -44,7 +44,9 @@ impl Watch {
         }
         for (goid, waiter) in &proof.waiters {
             let waits = |member| self.waits_for(member, &waiter.peers, slack) || self.waits_for_one_at_work(member, &waiter.peers);
-            let waits = self.members.get(goid).is_some_and(waits);
+            // What was not followed may be a timer or a sleeper that ends it.
+            let may_wait = proof.unfollowed && waiter.deadline_ns.is_none() && waiter.peers.is_empty();
+            let waits = may_wait || self.members.get(goid).is_some_and(waits);
             if let Some(member) = self.members.get_mut(goid) {
                 member.set_waits_for_peers(waits);
             }
@@ -98,25 +100,25 @@ impl Watch {
     }
 
     /// Whether all `peers` began along with `member`, or as children of it, and have not run since it began to wait: they sleep for once,
-    /// and not between the turns of a loop. Who leads to what many wait on is none of theirs.
+    /// and not between the turns of a loop. Who leads to what many wait on is none of theirs. Who is not in the sample may be.
     fn waits_for(&self, member: &Member, peers: &[u64], slack: Tick) -> bool {
         let is_own = |goid: &u64| {
             self.members.get(goid).is_some_and(|peer| {
                 !peer.at_start() && peer.born.abs_diff(member.born) <= slack && peer.since <= member.since.saturating_add(slack)
-            })
+            }) || !self.follows(*goid)
         };
         (1..Waiter::PEERS).contains(&peers.len()) && peers.iter().all(is_own)
     }
 
     /// Whether one of `peers`, of the same `go` statement, began before `member`, and has run since: who waits for a lock, or for what is done
     /// once, waits for somebody like himself, who is at work with it and sleeps now and then. Where a lock was lost, all who came before
-    /// wait for it, too, or are gone.
+    /// wait for it, too, or are gone. Who is not in the sample may be the one.
     fn waits_for_one_at_work(&self, member: &Member, peers: &[u64]) -> bool {
         let is_at_work = |goid: &u64| {
             self.members.get(goid).is_some_and(|peer| {
                 let is_older = peer.born < member.born || (peer.at_start() && !member.at_start());
                 peer.site == member.site && is_older && peer.runs > 0
-            })
+            }) || !self.follows(*goid)
         };
         self.reasons.kind(member.reason) == Some(WaitKind::Semaphore) && peers.iter().any(is_at_work)
     }

@@ -121,13 +121,17 @@ impl Standing {
         proofs: usize,
         (now_ns, watched_ns): (u64, u64),
     ) -> Vec<TickerSuspect> {
+        let fresh: BTreeMap<u64, TickerSuspect> = fresh.into_iter().map(|suspect| (suspect.period_ns, suspect)).collect();
+        for (period_ns, suspect) in &fresh {
+            self.tickers.entry(*period_ns).or_insert(*suspect);
+        }
         self.tickers.retain(|period_ns, known| {
-            (known.count, known.watched_ns) = (tickers.forgotten(*period_ns, proofs), watched_ns);
+            let (all, born) = tickers.forgotten(*period_ns, proofs);
+            (known.count, known.watched_ns) = (all.into(), watched_ns);
             let seconds = Duration::from_nanos(now_ns.saturating_sub(known.since_ns).max(NS_PER_TICK)).as_secs_f64();
-            known.slope = u32::try_from(known.count).map_or(f64::MAX, f64::from) / seconds;
-            known.count > 0
+            known.slope = fresh.get(period_ns).map_or(f64::from(born) / seconds, |fresh| fresh.slope);
+            all > 0
         });
-        self.tickers.extend(fresh.into_iter().map(|suspect| (suspect.period_ns, suspect)));
         let mut suspects: Vec<TickerSuspect> = self.tickers.values().copied().collect();
         suspects.sort_by_key(|suspect| (std::cmp::Reverse(suspect.count), suspect.period_ns));
         suspects

@@ -3,6 +3,7 @@
 #![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "numbers of a simulation are small")]
 
 mod endless;
+mod large;
 mod simulation;
 
 use self::simulation::{CALL, FOREVER, IO, LOCK, Life, RECEIVE, SELECT, SLEEP, Stretch, watch};
@@ -315,14 +316,6 @@ fn what_is_said_at_any_time_of_a_watch() {
     for seconds in 12..90 {
         assert_eq!(run(&lives, f64::from(seconds)), [], "after {seconds} s");
     }
-}
-
-#[test]
-fn more_goroutines_than_are_followed() {
-    let lives: Vec<Life> = every(0.01, 0.5, 30.0).map(dead).collect();
-    let found = watch(&lives, &[], 30.0, 0.25, Settings { members: 500, ..Settings::default() });
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].one_in >= 4 && (2000..4000).contains(&found[0].count), "{found:?}");
 }
 
 #[test]

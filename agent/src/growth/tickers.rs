@@ -67,10 +67,10 @@ impl Tickers {
         self.known.values().any(|known| known.forgotten_since != 0)
     }
 
-    /// How many of this period are forgotten, whenever they began.
-    pub(super) fn forgotten(&self, period_ns: u64, proofs: usize) -> u64 {
-        let count = self.known.values().filter(|known| known.period_ns == period_ns && known.is_forgotten(proofs)).count();
-        count.try_into().unwrap_or(u64::MAX)
+    /// How many of this period are forgotten: whenever they began, and of those who began while watched.
+    pub(super) fn forgotten(&self, period_ns: u64, proofs: usize) -> (u32, u32) {
+        let forgotten = self.known.values().filter(|known| known.period_ns == period_ns && known.is_forgotten(proofs));
+        forgotten.fold((0, 0), |(all, born), known| (all + 1, born + u32::from(known.born.is_some())))
     }
 
     /// Those that are forgotten, judged from `start` to `now`. `proofs`: when each began.

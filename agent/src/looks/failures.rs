@@ -7,6 +7,16 @@ use crate::{model::MemoryError, reach::NoProof};
 
 /// Leaks at the `go` statements that came last are not found.
 const STATEMENTS: &str = "too_many_go_statements";
+/// Who waits is not called stuck, as a timer may end it.
+const UNFOLLOWED: &str = "too_many_timers_to_follow";
+/// /proc could not be read.
+const UNLISTED: &str = "proc_unreadable";
+
+/// What it means that something is looked at in part.
+const PARTLY: [(&str, &str); 2] = [
+    (STATEMENTS, "more go statements than can be followed: leaks at those that came last are not found"),
+    (UNFOLLOWED, "more timers and sleepers than can be followed: who waits for long is not called stuck"),
+];
 
 /// Of one process.
 #[derive(Debug, Default)]
@@ -47,12 +57,28 @@ impl Failures {
     /// A census met more `go` statements than are followed.
     pub(super) fn statements(&mut self) {
         *self.counts.entry(STATEMENTS).or_default() += 1;
-        self.say(STATEMENTS, &"more go statements than can be followed: leaks at those that came last are not found");
+        self.say(STATEMENTS, &PARTLY[0].1);
+    }
+
+    /// A proof could not follow all that timers and sleepers lead to.
+    pub(super) fn unfollowed(&mut self) {
+        *self.counts.entry(UNFOLLOWED).or_default() += 1;
+        self.say(UNFOLLOWED, &PARTLY[1].1);
+    }
+
+    /// Whether the process is still there could not be told.
+    pub(super) fn unlisted(&mut self) {
+        *self.counts.entry(UNLISTED).or_default() += 1;
     }
 
     /// Why the last proof failed, if it did.
     pub(super) const fn last(&self) -> Option<NoProof> {
         self.last
+    }
+
+    /// What was looked at in part, in words.
+    pub(super) fn partly(&self) -> Vec<&'static str> {
+        PARTLY.iter().filter(|(reason, _)| self.said.contains(reason)).map(|(_, words)| *words).collect()
     }
 
     /// How often, by reason, since this was asked last.
@@ -84,10 +110,14 @@ mod tests {
             }
         }
         failures.statements();
-        assert_eq!(failures.take(), [("marks_too_large", 2), ("never_preempted", 1), (STATEMENTS, 1)].into());
+        (0..2).for_each(|_| failures.unfollowed());
+        failures.unlisted();
+        let counts = [("marks_too_large", 2), ("never_preempted", 1), (STATEMENTS, 1), (UNFOLLOWED, 2), (UNLISTED, 1)];
+        assert_eq!(failures.take(), counts.into());
         assert_eq!((failures.take(), failures.last()), ([].into(), Some(large)));
         failures.proven();
         assert_eq!(failures.last(), None);
-        assert_eq!(failures.said, ["marks_too_large", STATEMENTS], "each once");
+        assert_eq!(failures.said, ["marks_too_large", STATEMENTS, UNFOLLOWED], "each once");
+        assert_eq!(failures.partly().len(), 2);
     }
 }

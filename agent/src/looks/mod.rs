@@ -165,9 +165,9 @@ impl<D: Deadline> Looks<D> {
         self.failures.last().map(|error| error.to_string()).or_else(|| self.skipped.then(too_long))
     }
 
-    /// Whether the process has more `go` statements than can be followed: leaks at those that came last are not found.
-    pub const fn is_full(&self) -> bool {
-        self.watch.is_full()
+    /// What could be looked at in part only, so that there may be more leaks than are told.
+    pub fn partly(&self) -> Vec<&'static str> {
+        self.failures.partly()
     }
 
     /// Looks that saw less than they should, by reason, since this was asked last.
@@ -224,8 +224,16 @@ impl<D: Deadline> Looks<D> {
     /// # Errors
     /// The process may not be read.
     pub fn look(&mut self) -> Result<Seen, RuntimeError> {
-        if !matches!(self.root.life(self.subject.listed), Ok(Life::Alive)) {
-            return Ok(Seen::Gone);
+        match self.root.life(self.subject.listed) {
+            Ok(Life::Alive) => {}
+            Ok(Life::Exited) => return Ok(Seen::Gone),
+            Err(error) => {
+                // As where the agent has no descriptor left: it is looked at again when it is due.
+                tracing::debug!(pid = self.subject.listed.pid, %error, "not looked at this time");
+                self.failures.unlisted();
+                self.next_census_ns = clock().saturating_add(nanos(self.interval));
+                return Ok(Seen::Alive);
+            }
         }
         // A proof tells nothing of who has run since the last census: each has one of its own.
         let began = clock();
@@ -260,7 +268,7 @@ impl<D: Deadline> Looks<D> {
     pub fn last(&mut self) {
         for begin in [clock(), clock().saturating_add(APART_NS)] {
             let wanted = self.watch.next_proof_ns().is_some();
-            let takes = self.proof_takes_ns().max(begin.saturating_sub(clock()));
+            let takes = self.proof_takes_ns().saturating_add(begin.saturating_sub(clock()));
             if wanted && takes >= self.deadline.left_ns() {
                 self.skipped = true;
             } else if wanted {
@@ -374,6 +382,9 @@ impl<D: Deadline> Looks<D> {
             Ok(proof) => {
                 self.proofs += 1;
                 self.failures.proven();
+                if proof.unfollowed {
+                    self.failures.unfollowed();
+                }
                 self.watch.proof(&proof, self.last_proof_cost_ns);
                 if held {
                     // As soon as who else has them open is gone, they are other ends than this proof knew.
@@ -383,6 +394,8 @@ impl<D: Deadline> Looks<D> {
             Err(error) => {
                 tracing::debug!(reason = error.reason(), %error, "no proof");
                 self.failures.proof(error);
+                // Cut off by the end of the watch, it says nothing of its own.
+                self.skipped |= self.deadline.left_ns() == 0;
                 // A heap that changes too fast is worth another look soon; a large one is not.
                 let cost = if matches!(error, NoProof::NeverPreempted { .. }) { 0 } else { self.last_proof_cost_ns };
                 self.watch.no_proof(began, cost);
@@ -408,6 +421,8 @@ const fn memory_error(error: RuntimeError) -> MemoryError {
     }
 }
 
-fn nanos(duration: Duration) -> u64 {
+/// Its nanoseconds, as far as 584 years.
+#[must_use]
+pub fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -39,8 +39,10 @@ impl Outside {
         if now < self.next_ns {
             return;
         }
-        self.look(root, watch, now);
-        watch.connections(now, self.descriptors.accepted());
+        // Of what cannot be listed nothing was closed.
+        if self.look(root, watch, now) {
+            watch.connections(now, self.descriptors.accepted());
+        }
         let cost = Duration::from_nanos(clock().saturating_sub(now));
         self.next_ns = now.saturating_add(nanos(PERIOD.max(cost.saturating_mul(SHARE))));
     }
@@ -58,11 +60,13 @@ impl Outside {
         }
     }
 
-    /// What cannot be listed is not there.
-    fn look(&mut self, root: &ProcRoot, watch: &mut Watch, now: u64) {
-        if self.descriptors.look(root, self.pid, now).is_err() {
+    /// Whether it could be listed: what cannot does not lead to the process itself.
+    fn look(&mut self, root: &ProcRoot, watch: &mut Watch, now: u64) -> bool {
+        let is_listed = self.descriptors.look(root, self.pid, now).is_ok();
+        if !is_listed {
             self.descriptors = Descriptors::default();
         }
         watch.own_ends(now, self.descriptors.may_lead_to_itself(), self.descriptors.have_changed());
+        is_listed
     }
 }

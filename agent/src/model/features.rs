@@ -16,6 +16,8 @@ pub struct Features {
     pub raw_tracepoint: Feature,
     /// A number given at attach and read in the program (Linux 5.15).
     pub attach_cookie: Feature,
+    /// Whether pids are the same here as to the kernel's programs, which count by those of the first pid namespace. `None`: it cannot be told.
+    pub pids_of_host: Option<bool>,
     /// Reading the memory of other processes.
     pub read_memory: Feature,
 }

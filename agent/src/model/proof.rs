@@ -30,9 +30,11 @@ pub struct Proof {
     pub waiters: HashMap<u64, Waiter>,
     /// Tickers that are neither stopped nor waited for; none from Go 1.23 on, whose runtime forgets them by itself.
     pub tickers: Vec<Ticker>,
-    /// Return addresses of `go` statements that have hundreds of goroutines, of which at least half of some that were looked at lead, as far as
-    /// what they hold tells, to no open file nor connection: nobody outside has brought them.
+    /// Return addresses of `go` statements that have hundreds of goroutines, of which at least three quarters of some that were looked at lead,
+    /// as far as what they hold tells, to no open file nor connection: nobody outside has brought them.
     pub inward: Vec<RuntimeAddress>,
+    /// There was more than could be followed of what timers and sleepers lead to: who has neither deadline nor peers may have some.
+    pub unfollowed: bool,
     /// Bytes of the target that were read.
     pub bytes_read: u64,
 }

@@ -274,7 +274,7 @@ impl Mark {
         Ok(())
     }
 
-    /// Puts what is reached and not read of a span into the batch.
+    /// Puts what is reached and not read of a span into the batch; of a large object all that was not read.
     fn take_span(&mut self, source: &mut Source<'_>, index: usize) -> Result<(), NoProof> {
         let Some(span) = self.spans.get_mut(index) else { return Ok(()) };
         span.flags &= !flag::QUEUED;

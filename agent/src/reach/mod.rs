@@ -67,7 +67,7 @@ pub struct Prover {
     limits: Limits,
     own_ends: OwnEnds,
     closes_idle: Option<RuntimeAddress>,
-    /// Who was on a processor when the last proof ended: goid and seq.
+    /// Who was on a processor when the last proof ended that could be made: goid and seq. The next is the one after it.
     running: Vec<(u64, u8)>,
 }
 
@@ -116,7 +116,7 @@ impl Prover {
             return Err(NoProof::TooManyGoroutines { limit: self.limits.goroutines });
         }
         let before = Before::take(census, is_recycled_stack, &self.limits)?;
-        let ran = std::mem::take(&mut self.running);
+        let ran = &self.running;
         let never = |seen: &&Seen| seen.doing == Doing::Runs && ran.contains(&(seen.goid, seen.seq));
         let never_preempted = before.all.iter().find(never).map(|seen| seen.goid);
 
@@ -130,12 +130,15 @@ impl Prover {
         let mut run = Run::new(source, before, candidates, links, spans, roots, (self.minor, self.limits))?;
         run.begin(&specials, self.closes_idle)?;
         run.again()?;
-        run.after(census, is_recycled_stack, &mut self.running)?;
+        let mut running = Vec::new();
+        run.after(census, is_recycled_stack, &mut running)?;
         run.again()?;
-        match never_preempted {
-            Some(goid) => Err(NoProof::NeverPreempted { goid }),
-            None => run.proof(),
+        if let Some(goid) = never_preempted {
+            return Err(NoProof::NeverPreempted { goid });
         }
+        let proof = run.proof()?;
+        self.running = running;
+        Ok(proof)
     }
 
     const fn runtime(&self, address: VirtualAddress) -> u64 {

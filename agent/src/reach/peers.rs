@@ -6,7 +6,7 @@
 //! A goroutine that waits until its children have slept has no timer of its own. Its children have, and lead to what it waits on: in
 //! few steps, or they are none of its children.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::NoProof;
 use super::goroutines::{Candidate, Doing, Seen, Watched};
@@ -20,7 +20,7 @@ use crate::model::Waiter;
 const SLEEPERS: usize = 8 << 10;
 const STACK: u64 = 2048;
 /// Steps from a stack: to what is on it, a closure, what that holds.
-const BOUNDS: Bounds = Bounds { steps: 3, objects: OBJECTS, bytes: 512 };
+const BOUNDS: Bounds = Bounds { steps: 3, objects: 1024, bytes: 512 };
 /// Objects that are looked at in one generation.
 const OBJECTS: usize = 1 << 16;
 /// Who waits for a goroutine that waits for one that sleeps.
@@ -28,7 +28,11 @@ const GENERATIONS: usize = 2;
 
 /// Goroutines that only the clock wakes, by candidate that waits on what they lead to.
 #[derive(Debug, Default)]
-pub(super) struct Peers(HashMap<usize, Vec<u64>>);
+pub(super) struct Peers {
+    by_candidate: HashMap<usize, Vec<u64>>,
+    /// There were more than could be followed.
+    cut: bool,
+}
 
 impl Peers {
     /// To be asked before anything is marked.
@@ -44,8 +48,10 @@ impl Peers {
         let timed = candidates.iter().filter(|candidate| candidate.last_deadline_ns.is_some()).map(|candidate| candidate.seen);
         let mut sleepers: Vec<usize> = due.iter().filter_map(|due| waits.get(&due.argument).copied()).chain(timed).collect();
         for _ in 0..GENERATIONS {
+            peers.cut |= sleepers.len() > SLEEPERS;
             sleepers.truncate(SLEEPERS);
-            let mut fresh = Vec::new();
+            // Thousands may lead to one object, and thousands wait there.
+            let mut leads: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
             let mut left = OBJECTS;
             for sleepers in sleepers.chunks(TOGETHER) {
                 let mut walk = Walk::new(mark, BOUNDS, left);
@@ -55,29 +61,46 @@ impl Peers {
                 }
                 left = walk.follow(source, &mut |sleeper, object| {
                     let Some(sleeper) = sleepers.get(sleeper).and_then(|sleeper| seen.get(*sleeper)) else { return };
-                    for number in watched.by(object) {
-                        let candidate = candidates.get(number).filter(|candidate| candidate.last_deadline_ns.is_none());
-                        fresh.extend(candidate.filter(|_| peers.note(number, sleeper.goid)).map(|candidate| candidate.seen));
+                    let known = leads.entry(object).or_default();
+                    if known.len() < Waiter::PEERS && !known.contains(&sleeper.goid) {
+                        known.push(sleeper.goid);
                     }
                 })?;
             }
-            sleepers = fresh;
+            peers.cut |= left == 0;
+            sleepers.clear();
+            for (object, goids) in leads {
+                for number in watched.by(object) {
+                    if let Some(candidate) = candidates.get(number).filter(|candidate| candidate.last_deadline_ns.is_none())
+                        && peers.note(number, &goids)
+                    {
+                        sleepers.push(candidate.seen);
+                    }
+                }
+            }
         }
         Ok(peers)
     }
 
-    /// Whether it is the first of this candidate.
-    fn note(&mut self, number: usize, goid: u64) -> bool {
-        let peers = self.0.entry(number).or_default();
-        if peers.len() < Waiter::PEERS && !peers.contains(&goid) {
-            peers.push(goid);
-            return peers.len() == 1;
+    /// Whether these are the first of this candidate.
+    fn note(&mut self, number: usize, goids: &[u64]) -> bool {
+        let peers = self.by_candidate.entry(number).or_default();
+        let are_first = peers.is_empty();
+        for goid in goids {
+            if peers.len() < Waiter::PEERS && !peers.contains(goid) {
+                peers.push(*goid);
+            }
         }
-        false
+        are_first
+    }
+
+    /// Whether all who only the clock wakes were followed.
+    pub(super) const fn are_all(&self) -> bool {
+        !self.cut
     }
 
     /// Those of one candidate.
     pub(super) fn take(&mut self, number: usize) -> Vec<u64> {
-        self.0.remove(&number).unwrap_or_default()
+        self.by_candidate.remove(&number).unwrap_or_default()
     }
 }

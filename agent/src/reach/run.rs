@@ -37,6 +37,8 @@ pub(super) struct Run<'a> {
     peers: Peers,
     /// `go` statements of many goroutines that lead to nothing outside.
     inward: Vec<u64>,
+    /// There was more than could be followed of what timers and sleepers lead to.
+    unfollowed: bool,
     roots: Roots<'a>,
     /// Sorted by timer.
     tickers: Vec<Ticking>,
@@ -85,6 +87,7 @@ impl<'a> Run<'a> {
             mark,
             peers: Peers::default(),
             inward: Vec::new(),
+            unfollowed: false,
             roots,
             tickers: Vec::new(),
             sudog,
@@ -118,6 +121,7 @@ impl<'a> Run<'a> {
             self.follow(&due)?;
             let (timed, waiting) = ((due.as_slice(), self.before.all.as_slice()), (&self.watched, self.candidates.as_slice()));
             self.peers = Peers::find(&mut self.source, &self.mark, timed, waiting)?;
+            self.unfollowed |= !self.peers.are_all();
         }
         self.inward(specials)?;
         self.roots.mark_data(&mut self.mark);
@@ -213,21 +217,29 @@ impl<'a> Run<'a> {
 
     /// Finds out when what is waited on will be used by a timer.
     fn follow(&mut self, due: &[timers::Due]) -> Result<(), NoProof> {
-        let (watched, candidates) = (&self.watched, &mut self.candidates);
-        timers::follow(&mut self.source, &self.mark, due, &mut |object, when_ns| {
-            for number in watched.by(object) {
-                if let Some(candidate) = candidates.get_mut(number) {
-                    candidate.is_due(when_ns);
+        // Thousands may lead to one object, and thousands wait there.
+        let mut times: HashMap<u64, (u64, u64)> = HashMap::new();
+        let all = timers::follow(&mut self.source, &self.mark, due, &mut |object, when_ns| {
+            let (first, last) = times.entry(object).or_insert((when_ns, when_ns));
+            (*first, *last) = ((*first).min(when_ns), (*last).max(when_ns));
+        })?;
+        self.unfollowed |= !all;
+        for (object, (first, last)) in times {
+            for number in self.watched.by(object) {
+                if let Some(candidate) = self.candidates.get_mut(number) {
+                    candidate.is_due(first);
+                    candidate.is_due(last);
                 }
             }
-        })
+        }
+        Ok(())
     }
 
     /// The same, for timers that close a connection if nobody uses it: one of whose goroutines waits for more than the connection itself
     /// is used, and is not closed.
     fn follow_idle(&mut self, idle: &[timers::Due]) -> Result<(), NoProof> {
         let (mark, links, watched, candidates) = (&self.mark, &self.links, &self.watched, &mut self.candidates);
-        timers::follow_idle(&mut self.source, mark, idle, &mut |objects, when_ns| {
+        let all = timers::follow_idle(&mut self.source, mark, idle, &mut |objects, when_ns| {
             let waiters: Vec<usize> = objects.iter().flat_map(|object| watched.by(*object).take(WAITERS)).collect();
             let is_of_connection = |link: &Link| mark.object(link.object).is_some_and(|object| objects.contains(&object.from));
             let waits_for_it = |number: &usize| {
@@ -241,7 +253,9 @@ impl<'a> Run<'a> {
                     }
                 }
             }
-        })
+        })?;
+        self.unfollowed |= !all;
+        Ok(())
     }
 
     /// Looks at the goroutines again: whoever is new, or has run, can run.
@@ -351,7 +365,7 @@ impl<'a> Run<'a> {
         }
         let inward = self.inward.iter().copied().map(RuntimeAddress).collect();
         let (began_ns, ended_ns, bytes_read) = (self.source.began_ns(), self.source.time()?, self.source.bytes());
-        Ok(Proof { began_ns, ended_ns, waiters, tickers, inward, bytes_read })
+        Ok(Proof { began_ns, ended_ns, waiters, tickers, inward, unfollowed: self.unfollowed, bytes_read })
     }
 }
 

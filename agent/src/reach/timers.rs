@@ -133,8 +133,8 @@ pub(super) fn take_of(source: &mut Source<'_>, due: &mut Vec<Due>, code: u64) ->
     Ok(taken)
 }
 
-/// Calls `each` with watched objects that a timer leads to in few steps, and its time.
-pub(super) fn follow(source: &mut Source<'_>, mark: &Mark, due: &[Due], each: &mut dyn FnMut(u64, u64)) -> Result<(), NoProof> {
+/// Calls `each` with watched objects that a timer leads to in few steps, and its time. Whether all were followed.
+pub(super) fn follow(source: &mut Source<'_>, mark: &Mark, due: &[Due], each: &mut dyn FnMut(u64, u64)) -> Result<bool, NoProof> {
     let mut left = OBJECTS;
     for due in due.chunks(TOGETHER) {
         let mut each = |timer: usize, object: u64| due.get(timer).into_iter().for_each(|due| each(object, due.when_ns));
@@ -142,11 +142,11 @@ pub(super) fn follow(source: &mut Source<'_>, mark: &Mark, due: &[Due], each: &m
         due.iter().enumerate().for_each(|(timer, due)| walk.word(timer, due.argument, &mut each));
         left = walk.follow(source, &mut each)?;
     }
-    Ok(())
+    Ok(left > 0)
 }
 
-/// Calls `each` with the watched objects of the connection that each timer closes if it is idle, and the time when.
-pub(super) fn follow_idle(source: &mut Source<'_>, mark: &Mark, idle: &[Due], each: &mut dyn FnMut(&[u64], u64)) -> Result<(), NoProof> {
+/// Calls `each` with the watched objects of the connection that each timer closes if it is idle, and the time when. Whether all were followed.
+pub(super) fn follow_idle(source: &mut Source<'_>, mark: &Mark, idle: &[Due], each: &mut dyn FnMut(&[u64], u64)) -> Result<bool, NoProof> {
     let mut left = OBJECTS;
     for idle in idle.chunks(TOGETHER) {
         let mut objects: Vec<Vec<u64>> = vec![Vec::new(); idle.len()];
@@ -158,7 +158,7 @@ pub(super) fn follow_idle(source: &mut Source<'_>, mark: &Mark, idle: &[Due], ea
         left = walk.follow(source, &mut found)?;
         idle.iter().zip(&objects).for_each(|(idle, objects)| each(objects, idle.when_ns));
     }
-    Ok(())
+    Ok(left > 0)
 }
 
 #[cfg(test)]

@@ -16,6 +16,12 @@ pub enum LoadError {
     /// The kernel refuses for another reason.
     #[error("this kernel does not take goroscope's programs (see `goroscope doctor`): {}", with_causes(.0.as_ref()))]
     Kernel(#[source] Box<dyn Error + Send + Sync>),
+    /// What the kernel counts has pids that mean other processes here, or none.
+    #[error(
+        "this is a pid namespace of its own, and the kernel counts by the pids of the host: run goroscope on the host, or with hostPID: true \
+         (Kubernetes), --pid=host (Docker, podman)"
+    )]
+    PidNamespace,
     /// The object does not hold what this agent was built with.
     #[error("the embedded kernel side has no `{0}`: a broken build")]
     Object(&'static str),

@@ -1,6 +1,11 @@
 //! What this kernel and these rights allow, each found out by trying it once.
 
-use std::{error::Error, fs::File, os::unix::process::parent_id};
+use std::{
+    error::Error,
+    fs::{self, File},
+    os::unix::process::parent_id,
+    path::Path,
+};
 
 use aya::{Ebpf, EbpfLoader};
 use goroscope_abi::Kind;
@@ -28,6 +33,7 @@ pub fn features() -> Features {
         perf_uprobe: perf_uprobe(ebpf),
         raw_tracepoint,
         attach_cookie,
+        pids_of_host: has_pids_of_host(),
         read_memory: read_memory(),
     }
 }
@@ -41,6 +47,7 @@ fn without_maps(why: &str) -> Features {
         perf_uprobe: no(),
         raw_tracepoint: no(),
         attach_cookie: no(),
+        pids_of_host: has_pids_of_host(),
         read_memory: read_memory(),
     }
 }
@@ -60,13 +67,30 @@ fn perf_uprobe(ebpf: Ebpf) -> Feature {
     switch.attach(&own, Slot(1), &[probe]).map(drop).map_err(|error| said(&error))
 }
 
+/// Inode number of the first pid namespace, `PROC_PID_INIT_INO` of the kernel.
+const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
+
+/// Whether pids are the same here as to the kernel's programs. `None`: it cannot be found out.
+pub(super) fn has_pids_of_host() -> Option<bool> {
+    fs::read_link("/proc/self/ns/pid").ok().map(|name| name == Path::new(FIRST_PID_NAMESPACE))
+}
+
 /// The memory of the parent, which is another process that is there for sure: at an address where it has none, so that
-/// only the right to look is asked for.
+/// only the right to look is asked for. The first process of a pid namespace has no parent in it.
 pub(super) fn read_memory() -> Feature {
+    if parent_id() == 0 {
+        return if lacks_ptrace() { Err("CAP_SYS_PTRACE is missing".to_owned()) } else { Ok(()) };
+    }
     match read(parent_id(), 0, &mut [0]) {
         Err(error) if error.raw_os_error() != Some(libc::EFAULT) => Err(said(&error)),
         _ => Ok(()),
     }
+}
+
+/// Whether CAP_SYS_PTRACE is not effective, as far as that is known.
+pub(super) fn lacks_ptrace() -> bool {
+    use rustix::thread::{CapabilitySet, capabilities};
+    capabilities(None).is_ok_and(|sets| !sets.effective.contains(CapabilitySet::SYS_PTRACE))
 }
 
 fn said(error: &(dyn Error + 'static)) -> String {

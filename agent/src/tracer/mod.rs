@@ -57,6 +57,9 @@ pub struct Tracer {
 pub fn load(entries: &[(&'static str, u32)]) -> Result<Tracer, LoadError> {
     raise_memlock();
     let diagnostics = u8::from(tracing::enabled!(tracing::Level::DEBUG)) * 4;
+    if features::has_pids_of_host() == Some(false) {
+        return Err(LoadError::PidNamespace);
+    }
     let mut loader = EbpfLoader::new();
     loader.override_global("AYA_LOG_LEVEL", &diagnostics, false);
     for (map, entries) in entries {
@@ -117,9 +120,8 @@ fn see_processes(ebpf: &mut Ebpf, name: &'static str) -> Result<(), LoadError> {
 
 /// Without CAP_SYS_PTRACE other users' executables cannot be opened: said once, as each of them would be a failure of its own.
 fn lacking_ptrace() -> Option<String> {
-    use rustix::thread::{CapabilitySet, capabilities};
-    let lacking = capabilities(None).is_ok_and(|sets| !sets.effective.contains(CapabilitySet::SYS_PTRACE));
-    lacking.then(|| "CAP_SYS_PTRACE is missing: processes of other users cannot be looked at; grant it, or run as root".to_owned())
+    features::lacks_ptrace()
+        .then(|| "CAP_SYS_PTRACE is missing: processes of other users cannot be looked at; grant it, or run as root".to_owned())
 }
 
 /// Before Linux 5.11 maps are accounted to RLIMIT_MEMLOCK; afterwards this changes nothing.

@@ -30,6 +30,8 @@ use crate::{build, result, step};
 
 /// Where the results go.
 const DOCUMENT: &str = "docs/benchmarks.md";
+/// What they measure.
+const ROOMS: &[&str] = &["ebpf", "agent/src", "agent/gobin/src"];
 
 /// Measures cost, slowdown, analysis, attaching, footprint, kill -9, censuses, proofs and how soon leaks are found, beside bpftrace; writes docs/benchmarks.md.
 ///
@@ -85,6 +87,11 @@ impl Name {
             Self::Proof => proof::run(lab),
             Self::Delay => delay::run(lab),
         }
+    }
+
+    /// As it is asked for.
+    fn argument(self) -> String {
+        clap::ValueEnum::to_possible_value(&self).map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
     fn title(self) -> &'static str {
@@ -168,12 +175,15 @@ fn verdicts(verdicts: &[Verdict]) -> String {
 fn write(lab: &Lab, fresh: &[(Name, String)]) -> Result<()> {
     let old = fs::read_to_string(root().join(DOCUMENT)).unwrap_or_default();
     let date = step::output(std::process::Command::new("date").arg("+%F %H:%M"))?;
-    let about = format!("Measured {} on {}.", date.trim(), lab.machine());
+    let header = result::Header::now("cargo xtask bench", ROOMS)?;
+    let about = |name: Name| {
+        format!("Measured by `{} {}`, {} at {}, on {}.", header.command, name.argument(), date.trim(), header.commit, lab.machine())
+    };
     let mut body = INTRODUCTION.to_owned();
     for name in Name::ALL {
         let heading = format!("## {}\n", name.title());
         let text = match fresh.iter().find(|(other, _)| *other == name) {
-            Some((_, text)) => text.replacen(&heading, &format!("{heading}\n{about}\n"), 1),
+            Some((_, text)) => text.replacen(&heading, &format!("{heading}\n{}\n", about(name)), 1),
             None => match old.split_once(&heading) {
                 Some((_, rest)) => heading.clone() + rest.split("\n## ").next().unwrap_or_default(),
                 None => continue,
@@ -182,7 +192,7 @@ fn write(lab: &Lab, fresh: &[(Name, String)]) -> Result<()> {
         body.push_str("\n\n");
         body.push_str(text.trim_end());
     }
-    result::write(DOCUMENT, "cargo xtask bench", &["ebpf", "agent/src", "agent/gobin/src"], &body).context("the results")
+    result::write(DOCUMENT, "cargo xtask bench", ROOMS, &body).context("the results")
 }
 
 const INTRODUCTION: &str = "# Benchmarks

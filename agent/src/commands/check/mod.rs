@@ -15,7 +15,7 @@ use super::file;
 use crate::{
     discovery::ProcRoot,
     export,
-    looks::{Looks, Seen, Settings, Subject, clock},
+    looks::{Looks, Seen, Settings, Subject, clock, nanos},
     model::Finding,
 };
 use progress::Progress;
@@ -94,10 +94,6 @@ fn watch(check: &Check, root: ProcRoot, subject: Subject, stop: &Stop) -> Result
     let findings = looks.findings();
     // Who ends a watch early knows that it was short.
     let untold = looks.untold().filter(|_| !ended && !stop.is_told());
-    progress.conclude(check.pid, &findings, untold.as_deref(), looks.is_full());
+    progress.conclude(check.pid, &findings, untold.as_deref(), &looks.partly());
     Ok((findings, untold))
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

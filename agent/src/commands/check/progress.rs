@@ -51,7 +51,7 @@ impl Progress {
     }
 
     /// Says what was found, for who reads a log too.
-    pub(super) fn conclude(&self, pid: u32, findings: &[Finding], untold: Option<&str>, is_full: bool) {
+    pub(super) fn conclude(&self, pid: u32, findings: &[Finding], untold: Option<&str>, partly: &[&str]) {
         let found = match findings.len() {
             // A signal may have ended it.
             0 if self.began.elapsed() + PERIOD < SHORT => {
@@ -70,8 +70,8 @@ impl Progress {
         if let Some(untold) = untold.filter(|_| !findings.is_empty()) {
             text += &format!("  there may be more: what is lost or stuck could not be told: {untold}\n");
         }
-        if is_full {
-            text += "  there may be more: it has more go statements than can be followed\n";
+        for why in partly {
+            text += &format!("  there may be more: {why}\n");
         }
         // Where nobody reads it the report is written all the same.
         let _ = io::stderr().write_all(text.as_bytes());

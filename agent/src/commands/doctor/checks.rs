@@ -64,7 +64,7 @@ const BPF: u32 = 39;
 pub(super) fn checks(host: &Host, features: &Features) -> Vec<Check> {
     let mut checks = vec![kernel(host)];
     checks.extend(capabilities(host, features));
-    checks.extend([pid_namespace(host), processes(host)]);
+    checks.extend([pid_namespace(features), processes(host)]);
     checks.extend(kernel_features(features));
     checks.extend([memlock(host), lockdown(host), seccomp(host), settings(host), btf(host)]);
     checks
@@ -117,9 +117,9 @@ fn capabilities(host: &Host, features: &Features) -> Vec<Check> {
     checks
 }
 
-fn pid_namespace(host: &Host) -> Check {
+fn pid_namespace(features: &Features) -> Check {
     let name = "pid namespace";
-    match host.first_pid_namespace {
+    match features.pids_of_host {
         Some(true) => Check::ok(name, "the host's"),
         Some(false) => Check::bad(name, State::Missing, "one of its own: other processes have other pids here, or are not seen")
             .loses("everything outside of this pid namespace")

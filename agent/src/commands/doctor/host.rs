@@ -7,8 +7,6 @@ use crate::{
     discovery::{ProcError, ProcRoot},
 };
 
-/// Inode number of the first pid namespace, `PROC_PID_INIT_INO` of the kernel.
-const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
 /// Bytes of a file of the kernel's that are looked at.
 const LIMIT: u64 = 64 << 10;
 
@@ -27,7 +25,6 @@ pub(super) struct Host {
     /// `none`, `integrity`, `confidentiality`.
     pub(super) lockdown: Option<String>,
     pub(super) memlock: Memlock,
-    pub(super) first_pid_namespace: Option<bool>,
     pub(super) container: bool,
     pub(super) processes: Reach,
 }
@@ -62,7 +59,6 @@ impl Host {
             seccomp: field("Seccomp").map(|mode| mode != "0"),
             lockdown: lockdown(&read("/sys/kernel/security/lockdown")),
             memlock: memlock(&read("/proc/self/limits")),
-            first_pid_namespace: fs::read_link("/proc/self/ns/pid").ok().map(|name| name == Path::new(FIRST_PID_NAMESPACE)),
             container: matches!(owner(&proc.cgroup(std::process::id()).unwrap_or_default()), Owner::Container(_)),
             processes: reach(proc),
         }
@@ -117,7 +113,7 @@ mod tests {
     #[test]
     fn this_host() {
         let host = Host::look(&ProcRoot::default());
-        assert!(host.kernel.contains('.') && host.capabilities.is_some() && host.first_pid_namespace.is_some());
+        assert!(host.kernel.contains('.') && host.capabilities.is_some());
         assert!(host.processes.readable > 0, "at least our own");
     }
 }

@@ -42,6 +42,8 @@ pub(super) const IO: u8 = 2;
 /// In a system call: no reason of Go's.
 pub(super) const CALL: u8 = 255;
 pub(super) const FOREVER: f64 = 1e9;
+/// While somebody of this `go` statement is there, proofs cannot follow all that timers lead to.
+pub(super) const CROWDED: u64 = 0x9000;
 
 impl Stretch {
     pub(super) const fn wait(seconds: f64, reason: u8, place: u64, object: u64) -> Self {
@@ -239,5 +241,7 @@ fn prove(watch: &mut Watch, lives: &[Life], now: f64) {
         waiters.insert(goid, waiter);
     }
     let (inward, tickers) = (inward(lives, now), Vec::new());
-    watch.proof(&Proof { began_ns: ns(now), ended_ns: ns(now) + 1_000_000, waiters, tickers, inward, bytes_read: 0 }, 1_000_000);
+    let unfollowed = lives.iter().any(|life| life.site == CROWDED && life.at(now).is_some());
+    watch
+        .proof(&Proof { began_ns: ns(now), ended_ns: ns(now) + 1_000_000, waiters, tickers, inward, unfollowed, bytes_read: 0 }, 1_000_000);
 }

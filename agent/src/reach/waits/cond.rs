@@ -8,6 +8,8 @@ use super::{Link, NoProof, Queues, Seen, Source, Spans, entries};
 
 /// Bytes of the stack that are looked at: gopark, notifyListWait and Wait have less.
 const STACK: u64 = 1024;
+/// Words of all stacks that are kept. Of whose stack is not looked at nothing is known: they can run.
+const WORDS: usize = 1 << 19;
 /// Entries of all lists that are followed, for each goroutine that waits.
 const ENTRIES: usize = 8;
 
@@ -28,6 +30,9 @@ pub(super) fn find(
     let mut sudogs = Vec::new();
     let mut words = HashSet::new();
     for (candidate, seen) in waiters {
+        if words.len() + sudogs.len() > WORDS {
+            break;
+        }
         let (at, end) = seen.stack();
         let words_on_stack = super::words(source, at, end, STACK)?.unwrap_or_default();
         for word in words_on_stack.into_iter().filter(|word| *word % 8 == 0) {

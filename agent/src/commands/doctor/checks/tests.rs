@@ -14,7 +14,6 @@ fn host() -> Host {
         seccomp: Some(false),
         lockdown: None,
         memlock: Memlock::Bytes(65536),
-        first_pid_namespace: Some(true),
         container: false,
         processes: Reach { readable: 100, denied: vec![] },
     }
@@ -28,6 +27,7 @@ fn features() -> Features {
         perf_uprobe: works(),
         raw_tracepoint: works(),
         attach_cookie: works(),
+        pids_of_host: Some(true),
         read_memory: works(),
     }
 }
@@ -65,8 +65,8 @@ fn what_is_missing() {
         &[("CAP_BPF", Missing, true), ("CAP_PERFMON", Missing, true), ("CAP_SYS_PTRACE", Missing, true)],
     );
     check(|host, _| host.capabilities = Some(1 << SYS_ADMIN), &[("CAP_SYS_PTRACE", Missing, true)]);
-    check(|host, _| host.first_pid_namespace = Some(false), &[("pid namespace", Missing, true)]);
-    check(|host, _| host.first_pid_namespace = None, &[("pid namespace", Degraded, false)]);
+    check(|_, features| features.pids_of_host = Some(false), &[("pid namespace", Missing, true)]);
+    check(|_, features| features.pids_of_host = None, &[("pid namespace", Degraded, false)]);
     check(|host, _| host.processes.denied = vec![1], &[("other processes", Degraded, true)]);
     check(|host, _| host.processes = Reach { readable: 1, denied: vec![1, 2] }, &[("other processes", Missing, true)]);
     check(|host, _| host.kernel = "5.10.0-32".to_owned(), &[("locked memory", Missing, true)]);

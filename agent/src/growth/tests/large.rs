@@ -1,0 +1,101 @@
+//! Processes of which only a part is followed: of goroutines a sample, of what timers lead to not all. Nobody is accused for that.
+
+use super::{
+    super::{Settings, Stretches, Watch},
+    simulation::CROWDED,
+    *,
+};
+use crate::model::{Goroutine, GoroutineState};
+
+/// What is said after half a minute where five hundred are followed: by evidence, how many, each standing for how many.
+fn sampled(lives: impl IntoIterator<Item = Life>, connections: &[f64]) -> Vec<(Evidence, u64, u64)> {
+    let found = watch(&lives.into_iter().collect::<Vec<_>>(), connections, 30.0, 0.25, Settings { members: 500, ..Settings::default() });
+    found.iter().map(|suspect| (suspect.evidence, suspect.count, suspect.one_in)).collect()
+}
+
+#[test]
+fn more_goroutines_than_are_followed() {
+    for (leak, evidence) in [(dead as fn(f64) -> Life, Evidence::Proven), (stuck, Evidence::Stuck)] {
+        let found = sampled(every(0.01, 0.5, 30.0).map(leak), &[]);
+        assert!(matches!(found[..], [(told, 1500..4000, 4..)] if told == evidence), "{found:?}");
+    }
+    let connections: Vec<f64> = every(0.01, 0.4, 30.0).collect();
+    assert_eq!(sampled(every(0.01, 0.5, 30.0).map(stuck), &connections), [], "each has its connection");
+    let child = |at: f64| Life::new(SITE + 1, at, vec![Stretch::wait(100.0, SLEEP, PLACE, at.to_bits())]);
+    let families = every(0.02, 0.5, 30.0).flat_map(|at| [stuck(at), child(at)]);
+    assert_eq!(sampled(families, &[]), [], "the child that sleeps may not be in the sample");
+    let at_work = Life::looping(SITE, 0.3, vec![Stretch::wait(0.2, SLEEP, PLACE + 8, 7), Stretch::run(0.01)], 1000);
+    let wait = |at: f64| Life::new(SITE, at, vec![Stretch::wait(FOREVER, LOCK, PLACE, 7)]);
+    assert_eq!(sampled([at_work].into_iter().chain(every(0.01, 0.5, 30.0).map(wait)), &[]), [], "nor the one who has the lock");
+}
+
+/// One that runs.
+fn one(goid: u64) -> Goroutine {
+    let none = RuntimeAddress(0);
+    Goroutine {
+        g: RuntimeAddress(goid),
+        goid,
+        state: GoroutineState::Runnable,
+        wait: None,
+        wait_since: None,
+        created_at: RuntimeAddress(SITE),
+        start: none,
+        parent: None,
+        seq: 0,
+        sp: none,
+        pc: none,
+        bp: none,
+        stack: none..none,
+        waiting: none,
+    }
+}
+
+#[test]
+fn millions_take_no_more_room_than_those_who_are_followed() {
+    let mut watch = Watch::new(0, Settings { members: 1000, ..Settings::default() });
+    for second in 0..3 {
+        watch.begin_census(second * 1_000_000_000);
+        for goid in 1..200_000 {
+            watch.see(&one(goid));
+            assert!(watch.followed() <= 1250, "{}", watch.followed());
+        }
+        watch.end_census();
+        assert!((300..=1000).contains(&watch.followed()), "{}", watch.followed());
+    }
+    // Ids that are all in every sample.
+    let mut watch = Watch::new(0, Settings { members: 1000, ..Settings::default() });
+    watch.begin_census(0);
+    let inverse = 0xf1de_83e1_9937_733d_u64;
+    assert_eq!(inverse.wrapping_mul(0x9e37_79b9_7f4a_7c15), 1);
+    (1..5000_u64).for_each(|small| {
+        watch.see(&one(small.wrapping_mul(inverse)));
+    });
+    assert!(watch.followed() <= 1250, "{}", watch.followed());
+}
+
+#[test]
+fn a_proof_that_cannot_follow_all_that_timers_lead_to() {
+    let crowd = || [Life::new(CROWDED, -1.0, vec![Stretch::wait(FOREVER, SLEEP, PLACE, 0)])].into_iter();
+    check("who waits for long may wait for a timer", crowd().chain(every(1.0, 0.5, 60.0).map(stuck)), 60.0, &[]);
+    check_found("what nothing leads to is dead", crowd().chain(every(1.0, 0.5, 60.0).map(dead)), 60.0, Evidence::Proven);
+}
+
+#[test]
+fn tickers_that_were_forgotten_before_the_watch_count_and_have_no_pace() {
+    let mut watch = Watch::new(0, Settings { stretches: Some(Stretches::default()), ..Settings::default() });
+    let mut told = Vec::new();
+    for second in (0..600_u64).step_by(10) {
+        let ns = second * 1_000_000_000;
+        // A hundred, then one each ten seconds, until they pause.
+        let tickers = (0..100 + (second / 10).min(50)).map(|number| Ticker {
+            channel: RuntimeAddress(0x1000 + number * 96),
+            period_ns: 1_000_000_000,
+            unreachable: true,
+        });
+        watch.proof(&Proof { began_ns: ns, ended_ns: ns, tickers: tickers.collect(), ..Proof::default() }, 0);
+        told.extend(watch.look(ns).tickers.first().map(|suspect| (suspect.count, suspect.slope)));
+    }
+    assert!(told.len() > 20, "{told:?}");
+    assert!(told.is_sorted_by_key(|(count, _)| *count), "{told:?}");
+    assert!(told.iter().all(|(count, slope)| *count > 100 && *slope < 0.3), "{told:?}");
+}
