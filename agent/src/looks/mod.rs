@@ -3,6 +3,7 @@
 //! Input noun: [`Subject`]. Output noun: [`Finding`]s. Must not know how long it is looked, nor what is done with the result. Like
 //! `observer`, a room that calls others, for one process: `goruntime` reads, `reach` proves, `growth` judges, `symbolize` names.
 
+mod census;
 mod deadline;
 mod failures;
 mod outside;
@@ -22,21 +23,14 @@ pub use crate::growth::{Innocence, Settings, Stretches};
 use crate::{
     discovery::{Life, ProcRoot, Threads},
     goruntime::{ProcessMemory, Runtime, RuntimeError},
-    growth::{MemoryTrend, Watch, census_period},
-    model::{
-        Finding, Goroutine, GoroutineState, LimitKind, MemoryError, MemoryLimit, Projection, RuntimeAddress, RuntimeFigures, Suspect,
-        TickerSuspect,
-    },
+    growth::{MemoryTrend, Watch},
+    model::{Finding, Goroutine, LimitKind, MemoryError, MemoryLimit, Projection, RuntimeAddress, RuntimeFigures, Suspect, TickerSuspect},
     reach::{Limits, NoProof, Prover},
     symbolize,
 };
 
-/// Calls of a stack that are read: the first outside of the runtime is among the first ten.
-const DEPTH: usize = 24;
 /// Start functions that are remembered.
 const COLLECTORS: usize = 16 << 10;
-/// From this minor version of Go 1 on the runtime forgets tickers that nobody uses.
-const TICKERS_ARE_COLLECTED: u16 = 23;
 /// Fewer tell of nobody that he is lost: two that agree, and one before them since when they became more.
 const PROOFS: usize = 3;
 /// The last two proofs are at least so far apart, ns: what moves must have a chance to be somewhere else.
@@ -282,83 +276,6 @@ impl<D: Deadline> Looks<D> {
         }
         // What is known must not be older than the end; the process may be gone.
         let _ = self.census();
-    }
-
-    fn census(&mut self) -> Result<Seen, RuntimeError> {
-        let began = clock();
-        self.outside.connections(&self.root, &mut self.watch, began);
-        let mut wanted: Vec<Goroutine> = Vec::new();
-        self.watch.begin_census(began);
-        let watch = &mut self.watch;
-        let counted = self.runtime.census(&mut |goroutine| {
-            if watch.see(goroutine) {
-                wanted.push(goroutine.clone());
-            }
-        });
-        if self.watch.is_full() {
-            self.failures.statements();
-        }
-        // A census that ended early has not seen everybody: nobody is missed then.
-        match counted {
-            Ok(_) => self.watch.end_census(),
-            Err(error) => {
-                self.watch.cut_census();
-                self.problem = Some(error);
-                match error {
-                    RuntimeError::Gone => return Ok(Seen::Gone),
-                    RuntimeError::NotPermitted => return Err(error),
-                    _ => {}
-                }
-            }
-        }
-        if counted.is_ok() {
-            self.censuses += 1;
-            self.last_census_ns = began;
-            self.calls(&wanted);
-            self.stacks(&wanted);
-            self.memory(began);
-        }
-        let cost = Duration::from_nanos(clock().saturating_sub(began));
-        self.next_census_ns = began.saturating_add(nanos(census_period(self.interval, cost)));
-        Ok(Seen::Alive)
-    }
-
-    /// Looks at the threads of those who are in system calls or in C.
-    fn calls(&mut self, wanted: &[Goroutine]) {
-        let mut in_calls = wanted.iter().filter(|goroutine| goroutine.state == GoroutineState::Syscall).peekable();
-        if in_calls.peek().is_none() {
-            return;
-        }
-        self.threads.begin();
-        for goroutine in in_calls {
-            let thread = self.runtime.thread(goroutine);
-            let asleep =
-                thread.and_then(|thread| self.threads.asleep(&self.root, self.subject.listed.pid, thread, self.outside.descriptors()));
-            self.watch.call(goroutine.goid, asleep);
-        }
-    }
-
-    fn stacks(&mut self, wanted: &[Goroutine]) {
-        let frame_size = |at: RuntimeAddress| self.subject.symbolizer.frame_size(at.to_virtual(self.subject.load_bias));
-        let Ok(stacks) = self.runtime.stacks(wanted, DEPTH, &frame_size) else { return };
-        for (goroutine, stack) in wanted.iter().zip(&stacks) {
-            if let Some(at) = self.subject.waiting(&stack.calls) {
-                self.watch.stack(goroutine.goid, at);
-            }
-        }
-    }
-
-    fn memory(&mut self, now: u64) {
-        if now < self.trend.next_ns() {
-            return;
-        }
-        let Ok(figures) = self.runtime.figures() else { return };
-        if let Some(bytes) = held(&figures) {
-            self.trend.note(now, bytes);
-        }
-        if let Some(timers) = figures.timers.filter(|_| self.subject.executable.binary.version.minor < TICKERS_ARE_COLLECTED) {
-            self.watch.timers(timers);
-        }
     }
 
     /// Its cost is that from `began` on: a census came first.

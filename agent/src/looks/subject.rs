@@ -17,6 +17,10 @@ const COLLECTOR: [&str; 5] = ["runtime.gcBgMark", "runtime.bgsweep", "runtime.bg
 /// Calls of `time.NewTicker` that are told apart: who has more cannot be told one from the other.
 const NEW_TICKERS: usize = 1024;
 
+/// From this minor version of Go 1 on the runtime forgets tickers that nobody uses, up to the second unless this setting is built in.
+const TICKERS_ARE_COLLECTED: std::ops::Range<u16> = 23..27;
+const TICKERS_AS_BEFORE: &str = "asynctimerchan=1";
+
 /// A statement that makes a ticker; none where it cannot be named. And its period, ns, where that is a constant.
 type TickerSite = (Option<Arc<Site>>, Option<u64>);
 
@@ -49,6 +53,15 @@ impl Subject {
         let frames = self.executable.binary.frames(&*self.executable, Pc::Exact(start.to_virtual(self.load_bias)));
         let outermost = frames.ok().and_then(|frames| frames.into_iter().next_back());
         outermost.is_some_and(|frame| COLLECTOR.iter().any(|name| frame.function.starts_with(name)))
+    }
+
+    /// Whether the runtime keeps tickers that nobody uses: an old one, or one of a program whose go.mod says an old version.
+    pub(super) fn keeps_tickers(&self) -> bool {
+        let binary = &self.executable.binary;
+        let settings = || binary.build.as_ref()?.setting("DefaultGODEBUG");
+        let is_as_before = || settings().is_some_and(|all| all.split(',').any(|one| one == TICKERS_AS_BEFORE));
+        let minor = binary.version.minor;
+        minor < TICKERS_ARE_COLLECTED.start || (TICKERS_ARE_COLLECTED.contains(&minor) && is_as_before())
     }
 
     /// The function by which a timer closes a connection that nobody uses.

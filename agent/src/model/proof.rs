@@ -28,7 +28,8 @@ pub struct Proof {
     /// Goroutines that waited, without having run, from before the copy until after it, by goid. Those of whose wait nothing is
     /// understood are not here: they count as live.
     pub waiters: HashMap<u64, Waiter>,
-    /// Tickers that are neither stopped nor waited for; none from Go 1.23 on, whose runtime forgets them by itself.
+    /// Tickers that are neither stopped nor waited for; none where the runtime forgets them by itself: from Go 1.23 on, but for programs whose
+    /// go.mod says an older version, up to 1.26.
     pub tickers: Vec<Ticker>,
     /// Return addresses of `go` statements that have hundreds of goroutines, of which at least three quarters of some that were looked at lead,
     /// as far as what they hold tells, to no open file nor connection: nobody outside has brought them.

@@ -29,7 +29,7 @@ const OBJECTS: usize = 1 << 18;
 pub(super) const STOPPED: std::ops::RangeInclusive<u32> = 3..=5;
 const MOVED: std::ops::RangeInclusive<u32> = 7..=8;
 /// From Go 1.23 on, the bit of `timer.state` of a timer that was stopped.
-const ZOMBIE: u8 = 4;
+pub(super) const ZOMBIE: u8 = 4;
 
 /// A timer that is due once.
 #[derive(Clone, Copy, Debug)]

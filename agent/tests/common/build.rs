@@ -38,6 +38,8 @@ pub enum Form {
     Race,
     /// `-trimpath`.
     Trimmed,
+    /// As part of a module whose go.mod says Go 1.22: later runtimes then behave as that one did.
+    OldModule,
 }
 
 impl Form {
@@ -51,7 +53,7 @@ impl Form {
 
     fn flags(self) -> &'static [&'static str] {
         match self {
-            Self::Plain | Self::NoSections => &[],
+            Self::Plain | Self::NoSections | Self::OldModule => &[],
             Self::Stripped => &["-ldflags=-s -w"],
             Self::Pie => &["-buildmode=pie"],
             Self::PieStripped => &["-buildmode=pie", "-ldflags=-s -w"],
@@ -75,6 +77,7 @@ impl fmt::Display for Form {
             Self::NoSections => "no-sections",
             Self::Race => "race",
             Self::Trimmed => "trimmed",
+            Self::OldModule => "old-module",
         })
     }
 }
@@ -114,6 +117,9 @@ pub fn build_directory(directory: &Path, version: &str, form: Form) -> Result<Pa
     // Tests run beside each other: what is made has its own name until it is whole.
     let unfinished = tempfile::Builder::new().prefix("build-").tempdir_in(&directory).map_err(|error| error.to_string())?;
     let made = unfinished.path().join(name);
+    if form == Form::OldModule {
+        fs::write(unfinished.path().join("go.mod"), "module old\n\ngo 1.22\n").map_err(|error| error.to_string())?;
+    }
     let mut go = go(version, unfinished.path(), form);
     go.arg("build").arg("-o").arg(&made).args(form.flags()).args(&files);
     run(&mut go).map_err(|error| format!("{name} with Go {version}, {form}: {error}"))?;
