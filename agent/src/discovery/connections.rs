@@ -44,22 +44,27 @@ impl ProcRoot {
         Ok(found)
     }
 
-    /// The lines of a table; none where the kernel does not have it, as without IPv6.
-    fn table(&self, pid: u32, table: &'static str) -> Result<impl Iterator<Item = String> + use<>, ProcError> {
+    /// Calls `each` with the lines of a table; there are none where the kernel does not have it, as without IPv6.
+    fn each_line(&self, pid: u32, table: &'static str, each: &mut dyn FnMut(&str)) -> Result<(), ProcError> {
         let file = match File::open(self.file(pid, table)) {
-            Ok(file) => Some(file),
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) => return Err(ProcError::of(pid, table, error)),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            opened => opened.map_err(|error| ProcError::of(pid, table, error))?,
         };
-        Ok(file.into_iter().flat_map(|file| BufReader::new(file.take(TABLE_LIMIT)).lines().map_while(Result::ok)))
+        let (mut reader, mut line) = (BufReader::new(file.take(TABLE_LIMIT)), Vec::new());
+        while reader.read_until(b'\n', &mut line).map_err(|error| ProcError::of(pid, table, error))? > 0 {
+            // Paths of unix sockets are any bytes.
+            each(String::from_utf8_lossy(&line).trim_end_matches('\n'));
+            line.clear();
+        }
+        if reader.get_ref().limit() == 0 { Err(ProcError::TooLarge { what: table, limit: TABLE_LIMIT }) } else { Ok(()) }
     }
 
     fn tcp_connections(&self, pid: u32, own: &Held) -> Result<Connections, ProcError> {
         let mut ends: HashMap<(String, String), u64> = HashMap::new();
         let mut ports: HashSet<String> = HashSet::new();
         for table in ["net/tcp", "net/tcp6"] {
-            for line in self.table(pid, table)? {
-                let Some(entry) = Entry::of(&line).filter(|entry| own.contains_key(&entry.inode)) else { continue };
+            self.each_line(pid, table, &mut |line| {
+                let Some(entry) = Entry::of(line).filter(|entry| own.contains_key(&entry.inode)) else { return };
                 match entry.state {
                     ESTABLISHED => {
                         ends.insert((entry.local.to_owned(), entry.remote.to_owned()), entry.inode);
@@ -67,7 +72,7 @@ impl ProcRoot {
                     LISTENING => ports.extend(port(entry.local).map(str::to_owned)),
                     _ => {}
                 }
-            }
+            })?;
         }
         let is_accepted = |local: &str| port(local).is_some_and(|port| ports.contains(port));
         let mut connections = Connections::default();
@@ -82,8 +87,9 @@ impl ProcRoot {
     }
 
     fn unix_connections(&self, pid: u32, own: &Held) -> Result<Vec<u64>, ProcError> {
-        let sockets = self.table(pid, "net/unix")?.filter_map(|line| UnixEntry::of(&line));
-        Ok(accepted(sockets.filter(|entry| own.contains_key(&entry.inode))))
+        let mut sockets = Vec::new();
+        self.each_line(pid, "net/unix", &mut |line| sockets.extend(UnixEntry::of(line).filter(|entry| own.contains_key(&entry.inode))))?;
+        Ok(accepted(sockets.into_iter()))
     }
 }
 

@@ -76,25 +76,26 @@ impl Open {
 }
 
 impl Descriptors {
-    /// Looks at them.
+    /// Looks at them. Whether the tables of connections could be read whole: else there are none.
     ///
     /// To read the tables the kernel goes through every connection of the host: they are read anew when the process has other sockets
     /// than at the last look, and now and then.
     ///
     /// # Errors
-    /// The open files of the process cannot be listed. A table that cannot be read has no connections.
-    pub fn look(&mut self, root: &ProcRoot, pid: u32, now_ns: u64) -> Result<(), ProcError> {
+    /// The open files of the process cannot be listed.
+    pub fn look(&mut self, root: &ProcRoot, pid: u32, now_ns: u64) -> Result<bool, ProcError> {
         let open = root.open_files(pid)?;
         let is_known = self.open.sockets == open.sockets && self.read_ns.is_some_and(|read| now_ns < read.saturating_add(BELIEVED_NS));
         self.changed = self.open.pipes != open.pipes;
         if !is_known {
-            let connections = root.connections(pid, &open.sockets)?;
+            let read = root.connections(pid, &open.sockets);
+            self.read_ns = read.is_ok().then_some(now_ns);
+            let connections = read.unwrap_or_default();
             self.changed |= connections.own != self.connections.own;
             self.connections = connections;
-            self.read_ns = Some(now_ns);
         }
         self.open = open;
-        Ok(())
+        Ok(self.read_ns.is_some())
     }
 
     /// Inodes of the established connections that others made to the process: at a port or a path where it listens, and whose other end

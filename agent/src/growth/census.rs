@@ -103,7 +103,7 @@ impl Watch {
 
     /// In a census many may be met at once: there is room for some more than are followed for long. Whether there is.
     fn make_room(&mut self) -> bool {
-        let most = self.settings.members.saturating_add(self.settings.members / 4);
+        let most = self.settings.members.saturating_add(self.settings.members / 2);
         while self.members.len() >= most && self.sampling < SAMPLING_MOST {
             self.sample_fewer();
         }

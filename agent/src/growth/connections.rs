@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::member::Tick;
 
-/// Connections remembered. Of a server that had more, when they began is not known any more: they explain whatever it does.
+/// Connections remembered. Where there were more, it is not known any more when those began that there were then.
 const CONNECTIONS: usize = 64 << 10;
 
 #[derive(Debug, Default)]
@@ -14,8 +14,8 @@ pub(super) struct Connections {
     known: HashMap<u64, Opened>,
     /// When they were looked at first: who was open then has no known beginning.
     first_look: Option<Tick>,
-    /// There were more than can be remembered.
-    overflowed: bool,
+    /// When there were more than can be remembered, the last time.
+    overflowed: Option<Tick>,
     last_look: Tick,
 }
 
@@ -30,10 +30,13 @@ struct Opened {
 }
 
 impl Connections {
-    /// These are open now. Who is not among them has been closed; its goroutines may need until `slack` after that to end.
-    pub(super) fn are(&mut self, now: Tick, inodes: &[u64], slack: Tick) {
+    /// These are open now. Who is not among them has been closed; its goroutines may need until `slack` after that to end. Whether all could
+    /// be remembered.
+    pub(super) fn are(&mut self, now: Tick, inodes: &[u64], slack: Tick) -> bool {
         self.first_look.get_or_insert(now);
-        self.overflowed |= inodes.len() > CONNECTIONS;
+        if inodes.len() > CONNECTIONS {
+            self.overflowed = Some(now);
+        }
         let before = std::mem::take(&mut self.known);
         let fresh = Opened { after: self.last_look, seen: now, closed: None };
         let was_open = |inode: &u64| before.get(inode).copied().filter(|opened| opened.closed.is_none());
@@ -45,19 +48,23 @@ impl Connections {
             }
         }
         self.last_look = now;
+        inodes.len() <= CONNECTIONS
     }
 
     /// Whether goroutines that began at these times, each of which stands for `one_in`, came along with connections that are still open, or
-    /// were until a moment ago: half to twice as many, and four fifths of the goroutines within `slack` of one.
+    /// were until a moment ago: half to twice as many, and four fifths of the goroutines within `slack` of one. Who began when there were too
+    /// many to tell may have.
     pub(super) fn explain(&self, births: &[Tick], one_in: u64, slack: Tick) -> bool {
-        let Some(first) = self.first_look else { return false };
-        if self.overflowed {
-            return true;
+        let Some(first) = self.first_look.map(|first| first.max(self.overflowed.unwrap_or(0))) else { return false };
+        let is_known = |birth: &&Tick| self.overflowed.is_none_or(|until| **birth > until.saturating_add(slack));
+        let births: Vec<Tick> = births.iter().filter(is_known).copied().collect();
+        if births.is_empty() {
+            return self.overflowed.is_some();
         }
         let mut opened: Vec<Opened> = self.known.values().copied().filter(|opened| opened.seen > first).collect();
         let all = births.len().saturating_mul(usize::try_from(one_in).unwrap_or(usize::MAX));
         let open = opened.iter().filter(|opened| opened.closed.is_none()).count();
-        if all == 0 || opened.len() * 2 < all || open > all.saturating_mul(2) {
+        if opened.len() * 2 < all || open > all.saturating_mul(2) {
             return false;
         }
         opened.sort_unstable_by_key(|opened| opened.seen);
@@ -109,8 +116,13 @@ mod tests {
     fn more_than_are_remembered() {
         let mut connections = Connections::default();
         for (second, count) in [(0, 10), (1, CONNECTIONS as u64 + 1), (2, 10)] {
-            connections.are(second * 100, &(0..count).collect::<Vec<_>>(), 100);
-            assert_eq!(connections.explain(&[5000], 1, 100), second > 0, "who was forgotten comes back without its age");
+            let all = connections.are(second * 100, &(0..count).collect::<Vec<_>>(), 100);
+            assert_eq!(
+                (connections.explain(&[50, 100], 1, 100), all),
+                (second > 0, second != 1),
+                "who was forgotten comes back without its age"
+            );
+            assert!(!connections.explain(&[50, 5000], 1, 100), "who began later");
         }
     }
 }

@@ -287,6 +287,11 @@ impl<'a> Judgement<'a> {
         unproven.into_iter().filter(explained).map(|accused| accused.charge).collect()
     }
 
+    /// The last proof could not follow all that timers lead to.
+    pub(super) const fn is_partial(&self) -> bool {
+        self.watch.unfollowed
+    }
+
     pub(super) fn watched_ns(&self) -> u64 {
         u64::from(self.now) * NS_PER_TICK
     }

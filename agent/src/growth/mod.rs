@@ -87,6 +87,8 @@ pub struct Watch {
     /// When each proof began.
     proofs: Vec<Tick>,
     last_proof: Option<(u64, u64)>,
+    /// The last one could not follow all that timers and sleepers lead to.
+    unfollowed: bool,
     /// Since when what leads to the process itself has been as it is.
     own_ends_since: Tick,
     /// Goroutines that wait in a way in which one can be stuck, and began while watched.
@@ -122,6 +124,7 @@ impl Watch {
             stacks_asked: 0,
             proofs: Vec::new(),
             last_proof: None,
+            unfollowed: false,
             own_ends_since: 0,
             waiting: 0,
             looping: Looping::default(),
@@ -129,11 +132,12 @@ impl Watch {
         }
     }
 
-    /// The connections that others made, by inode, that are open now and whose other end is not the process itself.
-    pub fn connections(&mut self, now_ns: u64, inodes: &[u64]) {
+    /// The connections that others made, by inode, that are open now and whose other end is not the process itself. Whether all could be
+    /// remembered.
+    pub fn connections(&mut self, now_ns: u64, inodes: &[u64]) -> bool {
         let now = self.tick(now_ns);
         let slack = self.slack();
-        self.connections.are(now, inodes, slack);
+        self.connections.are(now, inodes, slack)
     }
 
     /// Whether the process may have pipes or connections that lead to itself: those who wait for the kernel may wait for it. `anew`: they

@@ -19,26 +19,31 @@ impl Watch {
         self.last_proof = Some((self.since_start(proof.began_ns), cost_ns));
         let Some(number) = u16::try_from(self.proofs.len() + 1).ok().filter(|number| *number < u16::MAX) else { return };
         self.proofs.push(began);
-        let (shared, slack) = (self.shared_objects(proof), self.slack());
+        self.unfollowed = proof.unfollowed;
+        let (sampled, slack) = (self.is_sampled(), self.slack());
+        let shared = self.shared_objects(proof, sampled);
         for (goid, waiter) in &proof.waiters {
             let Some(member) = self.members.get_mut(goid) else { continue };
             if member.seq != waiter.seq || self.reasons.get(member.reason).is_none() || member.since > began {
                 continue;
             }
+            // What was not followed may be a timer, or the same as before.
+            let hidden = proof.unfollowed && waiter.deadline_ns.is_none();
             let was_due = member.deadline != 0 && began > member.deadline.saturating_add(slack);
             if member.outlived == 0 && was_due {
                 member.outlived = number;
             }
             let due = waiter.deadline_ns.filter(|due| *due > proof.began_ns);
-            let due = due.map_or(0, |due| tick(due.saturating_sub(self.started_ns)).max(1));
+            let due = due.map_or(if hidden { member.deadline } else { 0 }, |due| tick(due.saturating_sub(self.started_ns)).max(1));
             // One that is late is still pending.
-            if was_due && waiter.deadline_ns.is_none() && member.outlives_timer() {
+            if was_due && waiter.deadline_ns.is_none() && !hidden && member.outlives_timer() {
                 self.groups.timer_ended_nothing(member.group);
             }
             member.proven(number, waiter.unreachable, due);
             member.set_waits_for_own_pipe(waiter.own_pipe);
             if !waiter.objects.is_empty() {
-                let alone = |object: &RuntimeAddress| shared.get(&(member.site, *object)).is_none_or(|waiters| *waiters < 2);
+                let alone =
+                    |object: &RuntimeAddress| shared.get(&(sampled.unwrap_or(member.site), *object)).is_none_or(|waiters| *waiters < 2);
                 member.set_shares(!waiter.objects.iter().any(alone));
             }
         }
@@ -71,7 +76,7 @@ impl Watch {
         if !inward.is_empty() {
             for (member, waiter) in proof.waiters.iter().filter_map(|(goid, waiter)| Some((self.members.get(goid)?, waiter))) {
                 let (all, timed) = waiters.entry(member.site).or_default();
-                (*all, *timed) = (*all + 1, *timed + u32::from(!waiter.peers.is_empty()));
+                (*all, *timed) = (*all + 1, *timed + u32::from(proof.unfollowed || !waiter.peers.is_empty()));
             }
         }
         let is_timed = |site: u16| waiters.get(&site).is_some_and(|(all, timed)| timed * 2 >= *all);
@@ -86,14 +91,25 @@ impl Watch {
         (self.waiting > 0 || more_loop || self.has_more_timers()).then(|| self.started_ns.saturating_add(due()))
     }
 
-    /// For how many goroutines of a `go` statement who run again and again an object is what they wait on.
-    fn shared_objects(&self, proof: &Proof) -> HashMap<(u16, RuntimeAddress), u32> {
+    /// Where only a sample is followed, the number that stands for all `go` statements: those of the others are not known.
+    fn is_sampled(&self) -> Option<u16> {
+        (self.sampling > 0).then_some(0)
+    }
+
+    /// For how many goroutines of a `go` statement who run again and again an object is what they wait on; where `sampled`, for how many of
+    /// all.
+    fn shared_objects(&self, proof: &Proof, sampled: Option<u16>) -> HashMap<(u16, RuntimeAddress), u32> {
         let mut shared: HashMap<(u16, RuntimeAddress), u32> = HashMap::new();
         for (goid, waiter) in &proof.waiters {
             // Only of those that run again and again it matters.
             let Some(member) = self.members.get(goid).filter(|member| member.runs > 0) else { continue };
             for object in &waiter.objects {
-                *shared.entry((member.site, *object)).or_default() += 1;
+                *shared.entry((sampled.unwrap_or(member.site), *object)).or_default() += 1;
+            }
+        }
+        if let Some(site) = sampled {
+            for object in proof.waiters.iter().filter(|(goid, _)| !self.follows(**goid)).flat_map(|(_, waiter)| &waiter.objects) {
+                shared.entry((site, *object)).and_modify(|waiters| *waiters += 1);
             }
         }
         shared

@@ -95,6 +95,8 @@ impl Standing {
                     known.count(judgement, remain.ok());
                 }
                 (None, Ok(remain)) => known.count(judgement, Some(remain)),
+                // There may be a timer, or not: what was not followed clears nobody either.
+                (None, Err(Innocence::Timer)) if judgement.is_partial() => {}
                 (None, Err(innocence)) => {
                     cleared.push((known.suspect, innocence));
                     continue;

@@ -160,7 +160,7 @@ impl SiteSums {
         let gap = age / (Tick::from(member.runs) + 1);
         let idle = now.saturating_sub(member.since);
         let looping = Watch::runs(member) || idle <= gap.saturating_mul(3).saturating_add(watch.slack());
-        if watch.ends.end(goid, member, gap, now, watch.started_ns) {
+        if watch.unfollowed || watch.ends.end(goid, member, gap, now, watch.started_ns) {
             self.timed += 1;
             return;
         }

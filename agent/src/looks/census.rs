@@ -17,7 +17,9 @@ impl<D: Deadline> Looks<D> {
     /// Takes one, and says when the next is due.
     pub(super) fn census(&mut self) -> Result<Seen, RuntimeError> {
         let began = clock();
-        self.outside.connections(&self.root, &mut self.watch, began);
+        if !self.outside.connections(&self.root, &mut self.watch, began) {
+            self.failures.connections();
+        }
         let mut wanted: Vec<Goroutine> = Vec::new();
         self.watch.begin_census(began);
         let watch = &mut self.watch;

@@ -7,15 +7,19 @@ use crate::{model::MemoryError, reach::NoProof};
 
 /// Leaks at the `go` statements that came last are not found.
 const STATEMENTS: &str = "too_many_go_statements";
-/// Who waits is not called stuck, as a timer may end it.
+/// Who waits or loops is not accused, as a timer may end it.
 const UNFOLLOWED: &str = "too_many_timers_to_follow";
+/// Who began when there were so many may have come along with one.
+const CONNECTIONS: &str = "too_many_connections";
 /// /proc could not be read.
 const UNLISTED: &str = "proc_unreadable";
 
 /// What it means that something is looked at in part.
-const PARTLY: [(&str, &str); 2] = [
+const PARTLY: [(&str, &str); 4] = [
     (STATEMENTS, "more go statements than can be followed: leaks at those that came last are not found"),
-    (UNFOLLOWED, "more timers and sleepers than can be followed: who waits for long is not called stuck"),
+    (UNFOLLOWED, "more timers and sleepers than can be followed: only what is proven is told"),
+    (CONNECTIONS, "more connections than can be remembered: who began when there were is not called stuck or live"),
+    (UNLISTED, "/proc could not be read at times"),
 ];
 
 /// Of one process.
@@ -56,19 +60,22 @@ impl Failures {
 
     /// A census met more `go` statements than are followed.
     pub(super) fn statements(&mut self) {
-        *self.counts.entry(STATEMENTS).or_default() += 1;
-        self.say(STATEMENTS, &PARTLY[0].1);
+        self.partly_seen(STATEMENTS);
+    }
+
+    /// There are more connections than are remembered.
+    pub(super) fn connections(&mut self) {
+        self.partly_seen(CONNECTIONS);
     }
 
     /// A proof could not follow all that timers and sleepers lead to.
     pub(super) fn unfollowed(&mut self) {
-        *self.counts.entry(UNFOLLOWED).or_default() += 1;
-        self.say(UNFOLLOWED, &PARTLY[1].1);
+        self.partly_seen(UNFOLLOWED);
     }
 
     /// Whether the process is still there could not be told.
     pub(super) fn unlisted(&mut self) {
-        *self.counts.entry(UNLISTED).or_default() += 1;
+        self.partly_seen(UNLISTED);
     }
 
     /// Why the last proof failed, if it did.
@@ -84,6 +91,13 @@ impl Failures {
     /// How often, by reason, since this was asked last.
     pub(super) fn take(&mut self) -> BTreeMap<&'static str, u64> {
         std::mem::take(&mut self.counts)
+    }
+
+    fn partly_seen(&mut self, reason: &'static str) {
+        *self.counts.entry(reason).or_default() += 1;
+        for (_, words) in PARTLY.iter().filter(|(of, _)| *of == reason) {
+            self.say(reason, words);
+        }
     }
 
     fn say(&mut self, reason: &'static str, detail: &impl Display) {
@@ -112,12 +126,13 @@ mod tests {
         failures.statements();
         (0..2).for_each(|_| failures.unfollowed());
         failures.unlisted();
-        let counts = [("marks_too_large", 2), ("never_preempted", 1), (STATEMENTS, 1), (UNFOLLOWED, 2), (UNLISTED, 1)];
+        failures.connections();
+        let counts = [("marks_too_large", 2), ("never_preempted", 1), (STATEMENTS, 1), (UNFOLLOWED, 2), (UNLISTED, 1), (CONNECTIONS, 1)];
         assert_eq!(failures.take(), counts.into());
         assert_eq!((failures.take(), failures.last()), ([].into(), Some(large)));
         failures.proven();
         assert_eq!(failures.last(), None);
-        assert_eq!(failures.said, ["marks_too_large", STATEMENTS, UNFOLLOWED], "each once");
-        assert_eq!(failures.partly().len(), 2);
+        assert_eq!(failures.said, ["marks_too_large", STATEMENTS, UNFOLLOWED, UNLISTED, CONNECTIONS], "each once");
+        assert_eq!(failures.partly().len(), 4);
     }
 }

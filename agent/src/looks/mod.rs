@@ -60,6 +60,8 @@ pub struct Looks<D> {
     threads: Threads,
     started_ns: u64,
     next_census_ns: u64,
+    /// Nothing is looked at before, whatever is due.
+    not_before_ns: u64,
     last_census_ns: u64,
     last_proof_cost_ns: u64,
     collectors: HashMap<RuntimeAddress, bool>,
@@ -81,6 +83,7 @@ impl<D: Deadline> Looks<D> {
         watch.ran_before(nanos(subject.listed.age()));
         let mut prover = Prover::new(subject.facts, minor, subject.load_bias, Limits::default());
         prover.closes_idle(subject.closes_idle());
+        prover.keeps_tickers(subject.keeps_tickers());
         Self {
             root,
             deadline,
@@ -96,6 +99,7 @@ impl<D: Deadline> Looks<D> {
             threads: Threads::default(),
             started_ns: now,
             next_census_ns: now,
+            not_before_ns: now,
             last_census_ns: now,
             last_proof_cost_ns: 0,
             collectors: HashMap::new(),
@@ -210,7 +214,7 @@ impl<D: Deadline> Looks<D> {
 
     /// When something is due.
     pub fn next_ns(&self) -> u64 {
-        self.watch.next_proof_ns().map_or(self.next_census_ns, |proof| proof.min(self.next_census_ns))
+        self.watch.next_proof_ns().map_or(self.next_census_ns, |proof| proof.min(self.next_census_ns)).max(self.not_before_ns)
     }
 
     /// Does what is due.
@@ -225,7 +229,7 @@ impl<D: Deadline> Looks<D> {
                 // As where the agent has no descriptor left: it is looked at again when it is due.
                 tracing::debug!(pid = self.subject.listed.pid, %error, "not looked at this time");
                 self.failures.unlisted();
-                self.next_census_ns = clock().saturating_add(nanos(self.interval));
+                self.not_before_ns = clock().saturating_add(nanos(self.interval));
                 return Ok(Seen::Alive);
             }
         }

@@ -34,17 +34,16 @@ impl Outside {
         &self.descriptors
     }
 
-    /// Looks at connections, if it is time to.
-    pub(super) fn connections(&mut self, root: &ProcRoot, watch: &mut Watch, now: u64) {
+    /// Looks at connections, if it is time to. Whether all could be remembered.
+    pub(super) fn connections(&mut self, root: &ProcRoot, watch: &mut Watch, now: u64) -> bool {
         if now < self.next_ns {
-            return;
+            return true;
         }
         // Of what cannot be listed nothing was closed.
-        if self.look(root, watch, now) {
-            watch.connections(now, self.descriptors.accepted());
-        }
+        let are_all = !self.look(root, watch, now) || watch.connections(now, self.descriptors.accepted());
         let cost = Duration::from_nanos(clock().saturating_sub(now));
         self.next_ns = now.saturating_add(nanos(PERIOD.max(cost.saturating_mul(SHARE))));
+        are_all
     }
 
     /// What leads to the process itself, as the next proof needs to know; and whether more would, were it not open elsewhere.
@@ -60,13 +59,13 @@ impl Outside {
         }
     }
 
-    /// Whether it could be listed: what cannot does not lead to the process itself.
+    /// Whether all could be listed: what cannot does not lead to the process itself.
     fn look(&mut self, root: &ProcRoot, watch: &mut Watch, now: u64) -> bool {
-        let is_listed = self.descriptors.look(root, self.pid, now).is_ok();
-        if !is_listed {
+        let looked = self.descriptors.look(root, self.pid, now);
+        if looked.is_err() {
             self.descriptors = Descriptors::default();
         }
         watch.own_ends(now, self.descriptors.may_lead_to_itself(), self.descriptors.have_changed());
-        is_listed
+        looked.unwrap_or(false)
     }
 }

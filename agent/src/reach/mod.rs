@@ -67,6 +67,7 @@ pub struct Prover {
     limits: Limits,
     own_ends: OwnEnds,
     closes_idle: Option<RuntimeAddress>,
+    keeps_tickers: bool,
     /// Who was on a processor when the last proof ended that could be made: goid and seq. The next is the one after it.
     running: Vec<(u64, u8)>,
 }
@@ -76,7 +77,7 @@ impl Prover {
     /// addresses.
     #[must_use]
     pub fn new(facts: RuntimeFacts, minor: u16, load_bias: u64, limits: Limits) -> Self {
-        Self { facts, minor, load_bias, limits, own_ends: OwnEnds::default(), closes_idle: None, running: Vec::new() }
+        Self { facts, minor, load_bias, limits, own_ends: OwnEnds::default(), closes_idle: None, keeps_tickers: true, running: Vec::new() }
     }
 
     /// Which descriptors lead to the process itself, as of now: asked anew before each proof, two proofs in a row are not deceived by a
@@ -94,6 +95,11 @@ impl Prover {
     /// who uses it.
     pub const fn closes_idle(&mut self, function: Option<RuntimeAddress>) {
         self.closes_idle = function;
+    }
+
+    /// Whether the runtime keeps tickers that nobody stops nor uses: where it does not, they are not looked for.
+    pub const fn keeps_tickers(&mut self, keeps: bool) {
+        self.keeps_tickers = keeps;
     }
 
     /// Marks once. `census` visits every goroutine and is called before and after the heap is read; `is_recycled_stack` says of which
@@ -128,7 +134,7 @@ impl Prover {
         let specials = std::mem::take(&mut spans.specials);
         let roots = Roots::read(&mut source, layout, variables)?;
         let mut run = Run::new(source, before, candidates, links, spans, roots, (self.minor, self.limits))?;
-        run.begin(&specials, self.closes_idle)?;
+        run.begin(&specials, self.closes_idle, self.keeps_tickers)?;
         run.again()?;
         let mut running = Vec::new();
         run.after(census, is_recycled_stack, &mut running)?;

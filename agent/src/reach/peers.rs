@@ -17,12 +17,14 @@ use super::walk::{Bounds, Walk};
 use crate::model::Waiter;
 
 /// Goroutines whose stacks are looked at, and the bytes of each.
-const SLEEPERS: usize = 8 << 10;
+const SLEEPERS: usize = 32 << 10;
 const STACK: u64 = 2048;
 /// Steps from a stack: to what is on it, a closure, what that holds.
-const BOUNDS: Bounds = Bounds { steps: 3, objects: 1024, bytes: 512 };
-/// Objects that are looked at in one generation.
-const OBJECTS: usize = 1 << 16;
+const BOUNDS: Bounds = Bounds { steps: 3, objects: 64, bytes: 512 };
+/// Objects that are looked at in one generation: of all who sleep as many as a child leads to, or more.
+const OBJECTS: usize = 1 << 18;
+/// Nobody waits for one of many who wait for the same thing: a parent waits alone for what its children do.
+const WAITERS: usize = Waiter::PEERS;
 /// Who waits for a goroutine that waits for one that sleeps.
 const GENERATIONS: usize = 2;
 
@@ -70,9 +72,11 @@ impl Peers {
             peers.cut |= left == 0;
             sleepers.clear();
             for (object, goids) in leads {
+                let are_few = watched.by(object).take(WAITERS + 1).count() <= WAITERS;
                 for number in watched.by(object) {
                     if let Some(candidate) = candidates.get(number).filter(|candidate| candidate.last_deadline_ns.is_none())
                         && peers.note(number, &goids)
+                        && are_few
                     {
                         sleepers.push(candidate.seen);
                     }

@@ -107,11 +107,14 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Marks from what is not in doubt. `closes_idle`: the function by which a timer closes a connection that nobody uses.
-    pub(super) fn begin(&mut self, specials: &[(u64, u64)], closes_idle: Option<RuntimeAddress>) -> Result<(), NoProof> {
+    /// Marks from what is not in doubt. `closes_idle`: the function by which a timer closes a connection that nobody uses; `tickers`: whether
+    /// there may be some that nobody uses.
+    pub(super) fn begin(&mut self, specials: &[(u64, u64)], closes_idle: Option<RuntimeAddress>, tickers: bool) -> Result<(), NoProof> {
         self.close()?;
         let timers = timers::read(&mut self.source, &self.roots, self.limits.memory)?;
-        self.tickers = tickers::read(&mut self.source, &self.mark, &timers, &self.roots.layout.timer)?;
+        if tickers {
+            self.tickers = tickers::read(&mut self.source, &self.mark, &timers, &self.roots.layout.timer)?;
+        }
         if !self.watched.is_empty() {
             let mut due = timers::due(&mut self.source, &timers, &self.roots.layout.timer)?;
             if let Some(code) = closes_idle {

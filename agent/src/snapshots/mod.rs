@@ -63,18 +63,24 @@ struct Kept {
 }
 
 impl Store {
-    /// The directory at `path`, made when it is not there, for at most `limit` bytes.
+    /// The directory at `path`, made when it is not there, for at most `limit` bytes. It may be a link that root or this user has made, as
+    /// systemd does for a user of its own.
     ///
     /// # Errors
     /// [`SnapshotError`].
     pub fn open(path: &Path, limit: u64) -> Result<Self, SnapshotError> {
         let failed = |error| SnapshotError::Directory { path: path.to_owned(), error };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        let own = rustix::process::geteuid().as_raw();
         let stat = fs::symlink_metadata(path).map_err(failed)?;
-        if !stat.is_dir() || stat.uid() != rustix::process::geteuid().as_raw() || stat.mode() & 0o022 != 0 {
-            return Err(SnapshotError::Shared { path: path.to_owned() });
+        let is_followed = stat.is_symlink() && [0, own].contains(&stat.uid());
+        // From here on who changes the link changes nothing.
+        let path = if is_followed { fs::canonicalize(path).map_err(failed)? } else { path.to_owned() };
+        let stat = fs::symlink_metadata(&path).map_err(failed)?;
+        if !stat.is_dir() || stat.uid() != own || stat.mode() & 0o022 != 0 {
+            return Err(SnapshotError::Shared { path });
         }
-        Ok(Self { path: path.to_owned(), limit })
+        Ok(Self { path, limit })
     }
 
     /// Keeps `files` in a folder named after the process and the time.
@@ -181,7 +187,11 @@ mod tests {
         let file = directory.path().join("file");
         fs::write(&file, "").unwrap();
         assert!(matches!(Store::open(&file, 1), Err(SnapshotError::Directory { .. })));
-        std::os::unix::fs::symlink("/", directory.path().join("link")).unwrap();
-        assert!(matches!(Store::open(&directory.path().join("link"), 1), Err(SnapshotError::Shared { .. })));
+        let (link, own) = (directory.path().join("link"), tempfile::tempdir().unwrap());
+        fs::set_permissions(own.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        std::os::unix::fs::symlink(own.path(), &link).unwrap();
+        assert_eq!(Store::open(&link, 1).unwrap().path, fs::canonicalize(own.path()).unwrap(), "root's link");
+        std::os::unix::fs::lchown(&link, Some(65534), None).unwrap();
+        assert!(matches!(Store::open(&link, 1), Err(SnapshotError::Shared { .. })), "a link of others");
     }
 }

@@ -122,7 +122,7 @@ fn pid_namespace(features: &Features) -> Check {
     match features.pids_of_host {
         Some(true) => Check::ok(name, "the host's"),
         Some(false) => Check::bad(name, State::Missing, "one of its own: other processes have other pids here, or are not seen")
-            .loses("everything outside of this pid namespace")
+            .loses("everything outside of this pid namespace, and all that probes count")
             .mend("run it on the host, or with hostPID: true (Kubernetes), --pid=host (Docker, podman)"),
         None => Check::bad(name, State::Degraded, "unknown: /proc/self/ns/pid cannot be read").mend("mount /proc"),
     }

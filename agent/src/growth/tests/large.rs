@@ -57,7 +57,7 @@ fn millions_take_no_more_room_than_those_who_are_followed() {
         watch.begin_census(second * 1_000_000_000);
         for goid in 1..200_000 {
             watch.see(&one(goid));
-            assert!(watch.followed() <= 1250, "{}", watch.followed());
+            assert!(watch.followed() <= 1500, "{}", watch.followed());
         }
         watch.end_census();
         assert!((300..=1000).contains(&watch.followed()), "{}", watch.followed());
@@ -70,13 +70,16 @@ fn millions_take_no_more_room_than_those_who_are_followed() {
     (1..5000_u64).for_each(|small| {
         watch.see(&one(small.wrapping_mul(inverse)));
     });
-    assert!(watch.followed() <= 1250, "{}", watch.followed());
+    assert!(watch.followed() <= 1500, "{}", watch.followed());
 }
 
 #[test]
 fn a_proof_that_cannot_follow_all_that_timers_lead_to() {
     let crowd = || [Life::new(CROWDED, -1.0, vec![Stretch::wait(FOREVER, SLEEP, PLACE, 0)])].into_iter();
     check("who waits for long may wait for a timer", crowd().chain(every(1.0, 0.5, 60.0).map(stuck)), 60.0, &[]);
+    let looping = |at: f64| Life::looping(SITE, at, vec![Stretch::wait(0.3, RECEIVE, PLACE, at.to_bits())], 1000);
+    check_found("loops", every(1.0, 0.5, 60.0).map(looping), 60.0, Evidence::Live);
+    check("who loops may have an end", crowd().chain(every(1.0, 0.5, 60.0).map(looping)), 60.0, &[]);
     check_found("what nothing leads to is dead", crowd().chain(every(1.0, 0.5, 60.0).map(dead)), 60.0, Evidence::Proven);
 }
 

@@ -1,4 +1,5 @@
-// Each parent waits for three children that sleep for 70 to 90 s, a hundred parents a second: more sleepers than a proof follows.
+// Each parent waits for four children that sleep for 70 to 90 s, two hundred parents a second: after a while these are more sleepers than a
+// proof follows.
 package main
 
 import (
@@ -12,7 +13,7 @@ import (
 
 func parent() {
 	var wg sync.WaitGroup
-	for i := 0; i < 3; i++ {
+	for i := 0; i < 4; i++ {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
@@ -26,7 +27,7 @@ func main() {
 	go func() {
 		for {
 			go parent()
-			time.Sleep(9 * time.Millisecond)
+			time.Sleep(5 * time.Millisecond)
 		}
 	}()
 	fmt.Println("ready", os.Getpid())
