@@ -6,7 +6,7 @@
 //! A goroutine that waits until its children have slept has no timer of its own. Its children have, and lead to what it waits on: in
 //! few steps, or they are none of its children.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::NoProof;
 use super::goroutines::{Candidate, Doing, Seen, Watched};
@@ -49,6 +49,7 @@ impl Peers {
             seen.iter().enumerate().filter(|(_, seen)| seen.doing == Doing::Waits).map(|(index, seen)| (seen.g, index)).collect();
         let timed = candidates.iter().filter(|candidate| candidate.last_deadline_ns.is_some()).map(|candidate| candidate.seen);
         let mut sleepers: Vec<usize> = due.iter().filter_map(|due| waits.get(&due.argument).copied()).chain(timed).collect();
+        let mut passed_on = HashSet::new();
         for _ in 0..GENERATIONS {
             peers.cut |= sleepers.len() > SLEEPERS;
             sleepers.truncate(SLEEPERS);
@@ -74,11 +75,9 @@ impl Peers {
             for (object, goids) in leads {
                 let are_few = watched.by(object).take(WAITERS + 1).count() <= WAITERS;
                 for number in watched.by(object) {
-                    if let Some(candidate) = candidates.get(number).filter(|candidate| candidate.last_deadline_ns.is_none())
-                        && peers.note(number, &goids)
-                        && are_few
-                    {
-                        sleepers.push(candidate.seen);
+                    if let Some(candidate) = candidates.get(number).filter(|candidate| candidate.last_deadline_ns.is_none()) {
+                        peers.note(number, &goids);
+                        sleepers.extend((are_few && passed_on.insert(number)).then_some(candidate.seen));
                     }
                 }
             }
@@ -86,16 +85,14 @@ impl Peers {
         Ok(peers)
     }
 
-    /// Whether these are the first of this candidate.
-    fn note(&mut self, number: usize, goids: &[u64]) -> bool {
+    /// These lead to what a candidate waits on.
+    fn note(&mut self, number: usize, goids: &[u64]) {
         let peers = self.by_candidate.entry(number).or_default();
-        let are_first = peers.is_empty();
         for goid in goids {
             if peers.len() < Waiter::PEERS && !peers.contains(goid) {
                 peers.push(*goid);
             }
         }
-        are_first
     }
 
     /// Whether all who only the clock wakes were followed.
