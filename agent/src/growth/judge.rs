@@ -127,7 +127,7 @@ impl<'a> Judgement<'a> {
         let mut accused: Vec<Accused> = Vec::new();
         for (number, (group, sums)) in (0_u32..).zip(self.watch.groups.all().iter().zip(&self.sums.groups)) {
             accused.extend(self.proven(number, group, &sums.dead));
-            accused.extend(self.stuck(number, group, &sums.stuck));
+            accused.extend(sums.stuck().and_then(|stuck| self.stuck(number, group, stuck)));
         }
         for (site, sums) in (0_u16..).zip(&self.sums.sites) {
             accused.extend(self.live(site, sums));

@@ -49,8 +49,8 @@ impl Watch {
         }
         for (goid, waiter) in &proof.waiters {
             let waits = |member| self.waits_for(member, &waiter.peers, slack) || self.waits_for_one_at_work(member, &waiter.peers);
-            // What was not followed may be a timer or a sleeper that ends it.
-            let may_wait = proof.unfollowed && waiter.deadline_ns.is_none() && waiter.peers.is_empty();
+            // What was not followed may be a timer or a sleeper that ends it, whoever else leads there.
+            let may_wait = proof.unfollowed && waiter.deadline_ns.is_none();
             let waits = may_wait || self.members.get(goid).is_some_and(waits);
             if let Some(member) = self.members.get_mut(goid) {
                 member.set_waits_for_peers(waits);

@@ -186,7 +186,8 @@ impl<'a> Judgement<'a> {
         let sums = self.sums.group(group).filter(|sums| sums.all > 0).ok_or(Innocence::Gone)?;
         let younger = if sums.timed > 0 { Innocence::Timer } else { Innocence::OthersEnd };
         let longest = self.watch.groups.get(group).map_or(0, |group| self.watch.groups.longest_wait(group));
-        self.still(&sums.stuck, sums.stuck.count(), self.watch.threshold(longest), younger, self.belief(&sums.stuck))
+        let stuck = sums.stuck().ok_or(younger)?;
+        self.still(stuck, stuck.count(), self.watch.threshold(longest), younger, self.belief(stuck))
     }
 
     fn remain_dead(&self, group: u32) -> Result<Remain<'_>, Innocence> {

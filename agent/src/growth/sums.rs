@@ -33,8 +33,10 @@ pub(super) struct GroupSums {
     pub(super) all: u32,
     /// Of those that began while watched, whose wait a timer will end.
     pub(super) timed: u32,
+    /// Of those that began while watched and have waited for so long that they would be stuck, who wait for those whom only the clock wakes.
+    parents: u32,
     /// Of those that are stuck: when they blocked, in a watch that ends, else when they began.
-    pub(super) stuck: Births,
+    stuck: Births,
     pub(super) dead: Dead,
 }
 
@@ -106,6 +108,8 @@ impl<'a> Sums<'a> {
         if let Some(sums) = usize::try_from(member.group).ok().and_then(|number| self.groups.get_mut(number)) {
             sums.all += 1;
             sums.timed += u32::from(!member.at_start() && (member.ends_at() != 0 || member.waits_for_peers()));
+            let is_parent = !member.at_start() && member.waits_for_peers() && now.saturating_sub(member.since) > threshold;
+            sums.parents += u32::from(is_parent);
             if stuck {
                 sums.stuck.add(if watch.settings.stretches.is_some() { member.born } else { member.since });
             }
@@ -114,6 +118,14 @@ impl<'a> Sums<'a> {
         if let Some(site) = self.sites.get_mut(usize::from(member.site)) {
             site.add(watch, now, goid, member, stuck);
         }
+    }
+}
+
+impl GroupSums {
+    /// Those that are stuck. Nobody is where most are parents that wait for their children: what else leads to what they wait on, as a rest on
+    /// a stack does, makes some look as if they did not.
+    pub(super) fn stuck(&self) -> Option<&Births> {
+        (self.parents <= self.stuck.count()).then_some(&self.stuck)
     }
 }
 

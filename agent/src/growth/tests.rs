@@ -261,6 +261,20 @@ fn who_waits_for_one_of_his_kind_at_work_is_innocent() {
 }
 
 #[test]
+fn parents_of_whom_some_seem_to_be_known_to_others_are_innocent() {
+    // A rest on the stack of somebody who has slept for long leads to what one parent in so many waits on.
+    let families = |one_in: usize| {
+        every(0.5, 0.5, 60.0).enumerate().flat_map(move |(number, at)| {
+            let child = Life::new(SITE + 1, at, vec![Stretch::wait(100.0, SLEEP, PLACE, at.to_bits())]);
+            let other = Life::new(SITE + 2, -1.0, vec![Stretch::wait(200.0, SLEEP, PLACE, at.to_bits())]);
+            [stuck(at), child].into_iter().chain((number % one_in == 0).then_some(other))
+        })
+    };
+    check("one in three", families(3), 60.0, &[]);
+    check_found("all", families(1), 60.0, Evidence::Stuck);
+}
+
+#[test]
 fn who_came_along_with_a_connection_is_innocent() {
     let lives: Vec<Life> = every(2.0, 1.0, 60.0).map(stuck).collect();
     let connections: Vec<f64> = every(2.0, 0.9, 60.0).collect();

@@ -34,7 +34,7 @@ pub struct Proof {
     /// Return addresses of `go` statements that have hundreds of goroutines, of which at least three quarters of some that were looked at lead,
     /// as far as what they hold tells, to no open file nor connection: nobody outside has brought them.
     pub inward: Vec<RuntimeAddress>,
-    /// There was more than could be followed of what timers and sleepers lead to: who has neither deadline nor peers may have some.
+    /// There was more than could be followed of what timers and sleepers lead to: who has no deadline may have one, and other peers than are known.
     pub unfollowed: bool,
     /// Bytes of the target that were read.
     pub bytes_read: u64,
