@@ -122,7 +122,10 @@ fn in_a_pid_namespace_of_its_own_nothing_is_counted_wrongly() {
     inside.args(["--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", "sleep 1000 | \"$0\" >&2 & exec \"$@\""]);
     inside.arg(&executable).arg(command.get_program()).stdin(Stdio::null());
     command.get_envs().for_each(|(name, value)| {
-        inside.env(name, value.unwrap_or_default());
+        match value {
+            Some(value) => inside.env(name, value),
+            None => inside.env_remove(name),
+        };
     });
     let agent = Agent::spawn(inside, &[]);
     let scrape = wait_for("its memory is read", || {

@@ -286,22 +286,8 @@ mod tests {
 
     fn goroutine(state: GoroutineState, pc: u64, sp: u64, bp: u64) -> Goroutine {
         let word = RuntimeAddress;
-        Goroutine {
-            g: word(G),
-            goid: 1,
-            state,
-            wait: None,
-            wait_since: None,
-            created_at: word(0),
-            start: word(0x9000),
-            parent: None,
-            seq: 0,
-            sp: word(sp),
-            pc: word(pc),
-            bp: word(bp),
-            stack: word(0x1000)..word(0x1800),
-            waiting: word(0),
-        }
+        let (g, start, stack) = (word(G), word(0x9000), word(0x1000)..word(0x1800));
+        Goroutine { g, start, sp: word(sp), pc: word(pc), bp: word(bp), stack, ..Goroutine::bare(1, state) }
     }
 
     /// Frames: (record, saved frame pointer, return address). Sizes: (call, bytes).

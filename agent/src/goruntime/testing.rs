@@ -2,28 +2,7 @@
 
 use std::{cell::Cell, ops::Range};
 
-use crate::model::{Goroutine, GoroutineState, Memory, MemoryError, RuntimeAddress};
-
-/// A goroutine without a stack, created by nobody.
-pub(super) fn goroutine(goid: u64, state: GoroutineState) -> Goroutine {
-    let none = RuntimeAddress(0);
-    Goroutine {
-        g: none,
-        goid,
-        state,
-        wait: None,
-        wait_since: None,
-        created_at: none,
-        start: none,
-        parent: None,
-        seq: 0,
-        sp: none,
-        pc: none,
-        bp: none,
-        stack: none..none,
-        waiting: none,
-    }
-}
+use crate::model::{Memory, MemoryError, RuntimeAddress};
 
 /// Memory of which some ranges are mapped.
 #[derive(Debug, Default)]

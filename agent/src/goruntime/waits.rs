@@ -65,7 +65,6 @@ impl Waits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::goruntime::testing::goroutine;
 
     /// Censuses, one a second from second 1 on, of goroutine 7: its state, number and noted time. Expected: since which second.
     fn check(censuses: &[(GoroutineState, u8, Option<u64>)], expected: &[Option<u64>]) {
@@ -74,8 +73,8 @@ mod tests {
             .zip(censuses)
             .map(|(second, (state, seq, wait_since))| {
                 waits.begin(second);
-                let since = waits.since(&Goroutine { seq: *seq, wait_since: *wait_since, ..goroutine(7, *state) });
-                assert_eq!(waits.since(&goroutine(8, *state)), None, "there is room for one");
+                let since = waits.since(&Goroutine { seq: *seq, wait_since: *wait_since, ..Goroutine::bare(7, *state) });
+                assert_eq!(waits.since(&Goroutine::bare(8, *state)), None, "there is room for one");
                 waits.end();
                 since
             })

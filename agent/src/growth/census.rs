@@ -104,19 +104,19 @@ impl Watch {
     /// In a census many may be met at once: there is room for some more than are followed for long. Whether there is.
     fn make_room(&mut self) -> bool {
         let most = self.settings.members.saturating_add(self.settings.members / 2);
-        while self.members.len() >= most && self.sampling < SAMPLING_MOST {
-            self.sample_fewer();
-        }
+        self.sample(most.saturating_sub(1));
         self.members.len() < most
     }
 
-    /// Follows half of those who are followed.
-    fn sample_fewer(&mut self) {
-        self.sampling += 1;
-        self.early.forget();
-        let sampling = self.sampling;
-        self.members.retain(|goid, _| followed(*goid, sampling));
-        self.calls.keep(|goid| followed(goid, sampling));
+    /// Follows half of those who are followed, until they are no more than `most`.
+    fn sample(&mut self, most: usize) {
+        while self.members.len() > most && self.sampling < SAMPLING_MOST {
+            self.sampling += 1;
+            self.early.forget();
+            let sampling = self.sampling;
+            self.members.retain(|goid, _| followed(*goid, sampling));
+            self.calls.keep(|goid| followed(goid, sampling));
+        }
     }
 
     /// All goroutines were seen.
@@ -145,9 +145,7 @@ impl Watch {
             groups.died(member.site, gone_since.saturating_sub(member.born).saturating_add(age));
             false
         });
-        while self.members.len() > self.settings.members && self.sampling < SAMPLING_MOST {
-            self.sample_fewer();
-        }
+        self.sample(self.settings.members);
         // Of a million that have ended nothing is kept.
         if self.members.capacity() / 8 > self.members.len().max(1024) {
             self.members.shrink_to(self.members.len() * 2);

@@ -1,5 +1,5 @@
-//! Looks that saw less than they should. Input: why a proof failed, that there are more `go` statements than can be followed. Output: how
-//! often each happened, what to say of it. Must not know what is looked for.
+//! Looks that saw less than they should. Input: why a proof failed, of what there is more than can be followed. Output: how often each
+//! happened, what to say of it. Must not know what is looked for.
 
 use std::{collections::BTreeMap, fmt::Display};
 

@@ -75,6 +75,30 @@ pub struct Goroutine {
     pub waiting: RuntimeAddress,
 }
 
+#[cfg(test)]
+impl Goroutine {
+    /// One without a stack, created by nobody.
+    pub(crate) const fn bare(goid: u64, state: GoroutineState) -> Self {
+        let none = RuntimeAddress(0);
+        Self {
+            g: none,
+            goid,
+            state,
+            wait: None,
+            wait_since: None,
+            created_at: none,
+            start: none,
+            parent: None,
+            seq: 0,
+            sp: none,
+            pc: none,
+            bp: none,
+            stack: none..none,
+            waiting: none,
+        }
+    }
+}
+
 /// For how long goroutines have not run, of those of a group of which it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blocked {

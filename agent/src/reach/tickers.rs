@@ -12,7 +12,7 @@ use goroscope_gobin::layout::Timer;
 use super::NoProof;
 use super::mark::Mark;
 use super::source::{Batch, Source, word_at};
-use super::timers::{STOPPED, TOGETHER, ZOMBIE};
+use super::timers::{TOGETHER, is_stopped};
 
 /// Tickers that are told of one process.
 const TICKERS: usize = 1 << 18;
@@ -61,15 +61,12 @@ pub(super) fn read(source: &mut Source<'_>, mark: &Mark, timers: &[u64], layout:
 /// `ticker` is what comes before the timer, and that.
 fn parse(mark: &Mark, timer: u64, ticker: (&[u8], &[u8]), layout: &Timer) -> Option<Ticking> {
     let (channel, field) = (word_at(ticker.0, 0)?, |at: u32| word_at(ticker.1, at));
-    let byte = |at: u32| ticker.1.get(usize::try_from(at).ok()?).copied();
-    let is_on = match layout.status {
-        Some(status) => !STOPPED.contains(&u32::try_from(field(status)? & 0xffff_ffff).ok()?),
-        None => byte(layout.is_chan?)? == 0 && byte(layout.state?)? & ZOMBIE == 0,
-    };
+    // One that the runtime knows as a ticker is forgotten by itself.
+    let is_kept = layout.status.is_some() || *ticker.1.get(usize::try_from(layout.is_chan?).ok()?)? == 0;
     let period = field(layout.period)?;
     let own = field(layout.arg + 8)? == channel && mark.object(channel).is_some_and(|object| object.from == channel);
     // A function that is a closure could lead elsewhere.
     let plain = mark.object(field(layout.f)?).is_none();
-    let ticks = i64::try_from(period).is_ok_and(|period| period > 0) && is_on;
+    let ticks = i64::try_from(period).is_ok_and(|period| period > 0) && is_kept && !is_stopped(ticker.1, layout)?;
     (ticks && own && plain).then_some(Ticking { timer, channel, period })
 }

@@ -26,10 +26,10 @@ const CHANNELS: usize = 16;
 /// Objects that all timers are followed to.
 const OBJECTS: usize = 1 << 18;
 /// Before Go 1.23, `timer.status` of a timer that was stopped, or will be due at another time.
-pub(super) const STOPPED: std::ops::RangeInclusive<u32> = 3..=5;
+const STOPPED: std::ops::RangeInclusive<u32> = 3..=5;
 const MOVED: std::ops::RangeInclusive<u32> = 7..=8;
 /// From Go 1.23 on, the bit of `timer.state` of a timer that was stopped.
-pub(super) const ZOMBIE: u8 = 4;
+const ZOMBIE: u8 = 4;
 
 /// A timer that is due once.
 #[derive(Clone, Copy, Debug)]
@@ -92,20 +92,27 @@ pub(super) fn due(source: &mut Source<'_>, timers: &[u64], layout: &Timer) -> Re
     Ok(due)
 }
 
+/// Whether the timer was stopped, and is in the list all the same. `None`: the bytes are too few.
+pub(super) fn is_stopped(timer: &[u8], layout: &Timer) -> Option<bool> {
+    match (layout.status, layout.state) {
+        (Some(at), _) => Some(STOPPED.contains(&status(timer, at)?)),
+        (None, Some(at)) => Some(timer.get(usize::try_from(at).ok()?)? & ZOMBIE != 0),
+        (None, None) => Some(false),
+    }
+}
+
+fn status(timer: &[u8], at: u32) -> Option<u32> {
+    u32::try_from(word_at(timer, at)? & 0xffff_ffff).ok()
+}
+
 fn parse(bytes: &[u8], layout: &Timer) -> Option<Due> {
     let mut when_ns = word_at(bytes, layout.when)?;
-    if let Some(status) = layout.status {
-        let status = u32::try_from(word_at(bytes, status)? & 0xffff_ffff).ok()?;
-        if MOVED.contains(&status) {
-            when_ns = word_at(bytes, layout.nextwhen?)?;
-        }
-        if STOPPED.contains(&status) {
-            return None;
-        }
-    }
-    if let Some(state) = layout.state.and_then(|state| bytes.get(usize::try_from(state).ok()?))
-        && state & ZOMBIE != 0
+    if let Some(at) = layout.status
+        && MOVED.contains(&status(bytes, at)?)
     {
+        when_ns = word_at(bytes, layout.nextwhen?)?;
+    }
+    if is_stopped(bytes, layout)? {
         return None;
     }
     let argument = word_at(bytes, layout.arg + 8)?;

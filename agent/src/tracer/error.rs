@@ -18,8 +18,8 @@ pub enum LoadError {
     Kernel(#[source] Box<dyn Error + Send + Sync>),
     /// What the kernel counts has pids that mean other processes here, or none.
     #[error(
-        "this is a pid namespace of its own, and the kernel counts by the pids of the first: run goroscope on the host itself, or with hostPID: true \
-         (Kubernetes), --pid=host (Docker, podman)"
+        "this is a pid namespace of its own, and the kernel counts by the pids of the first: run goroscope on the host itself, or with \
+         hostPID: true (Kubernetes), --pid=host (Docker, podman)"
     )]
     PidNamespace,
     /// The object does not hold what this agent was built with.

@@ -14,6 +14,9 @@ use goroscope_gobin::{FileOffset, VirtualAddress};
 use super::{OBJECT, breakpoint::read, multi, raise_memlock, see_processes, switch::Switch};
 use crate::model::{Feature, Features, Probe, Slot, with_causes};
 
+/// Inode number of the first pid namespace, `PROC_PID_INIT_INO` of the kernel.
+const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
+
 /// Tries everything that the tracer can make use of. Nothing stays behind.
 #[must_use]
 pub fn features() -> Features {
@@ -67,9 +70,6 @@ fn perf_uprobe(ebpf: Ebpf) -> Feature {
     switch.attach(&own, Slot(1), &[probe]).map(drop).map_err(|error| said(&error))
 }
 
-/// Inode number of the first pid namespace, `PROC_PID_INIT_INO` of the kernel.
-const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
-
 /// Whether pids are the same here as to the kernel's programs. `None`: it cannot be found out.
 pub(super) fn has_pids_of_host() -> Option<bool> {
     fs::read_link("/proc/self/ns/pid").ok().map(|name| name == Path::new(FIRST_PID_NAMESPACE))
@@ -95,4 +95,14 @@ pub(super) fn lacks_ptrace() -> bool {
 
 fn said(error: &(dyn Error + 'static)) -> String {
     with_causes(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pid_namespace_of_this_process_is_known() {
+        assert!(has_pids_of_host().is_some());
+    }
 }

@@ -23,8 +23,8 @@ const TITLE: &str = "# Leak detection: what is found, and what is not accused\n\
     blocked, for longer than such waits were ever seen to last, and become more. `live`: they loop, never end, and become more.\n\n\
     Tickers that nobody stops are a Finding of their own (`ticker`; `agent/tests/tickers.rs`): up to Go 1.22, and up to Go 1.26 in\n\
     programs whose go.mod says an older version than 1.23, where nothing but the runtime's list of timers leads to them. Else the runtime\n\
-    forgets those by itself, and one that somebody waits for is the leak of a goroutine. A ticker does not know who made it: the Finding names the call of `time.NewTicker` if only one can be it\n\
-    by its period, else `time.NewTicker` itself.\n\n\
+    forgets those by itself, and one that somebody waits for is the leak of a goroutine. A ticker does not know who made it: the Finding\n\
+    names the call of `time.NewTicker` if only one can be it by its period, else `time.NewTicker` itself.\n\n\
     ## What is not told, and what is told wrongly\n\n\
     On 2026-11-27 somebody who did not know the detector wrote 48 programs that leak and 48 that do not, as services are written, attached\n\
     at a random moment of their lives and watched for 60 s. No entry was at a wrong line. Of 52 leaking statements 42 are found (39 before\n\

@@ -31,23 +31,7 @@ fn more_goroutines_than_are_followed() {
 
 /// One that runs.
 fn one(goid: u64) -> Goroutine {
-    let none = RuntimeAddress(0);
-    Goroutine {
-        g: RuntimeAddress(goid),
-        goid,
-        state: GoroutineState::Runnable,
-        wait: None,
-        wait_since: None,
-        created_at: RuntimeAddress(SITE),
-        start: none,
-        parent: None,
-        seq: 0,
-        sp: none,
-        pc: none,
-        bp: none,
-        stack: none..none,
-        waiting: none,
-    }
+    Goroutine { created_at: RuntimeAddress(SITE), ..Goroutine::bare(goid, GoroutineState::Runnable) }
 }
 
 #[test]

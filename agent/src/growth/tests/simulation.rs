@@ -158,26 +158,19 @@ fn census(watch: &mut Watch, lives: &[Life], now: f64) {
     let mut places = Vec::new();
     for (goid, life) in (1_u64..).zip(lives) {
         let Some((index, _, stretch)) = life.at(now) else { continue };
+        let state = match stretch.reason {
+            0 => GoroutineState::Runnable,
+            CALL => GoroutineState::Syscall,
+            _ => GoroutineState::Waiting,
+        };
         let goroutine = Goroutine {
             g: RuntimeAddress(0xc000_0000 + goid * 512),
-            goid,
-            state: match stretch.reason {
-                0 => GoroutineState::Runnable,
-                CALL => GoroutineState::Syscall,
-                _ => GoroutineState::Waiting,
-            },
             wait: WaitReason::of(27, stretch.reason),
-            wait_since: None,
             created_at: RuntimeAddress(life.site),
             start: RuntimeAddress(life.site),
-            parent: None,
             // Go on from one call to the next, and the number stays.
             seq: if stretch.reason == CALL { 0 } else { (index % 256) as u8 },
-            sp: RuntimeAddress(0),
-            pc: RuntimeAddress(0),
-            bp: RuntimeAddress(0),
-            stack: RuntimeAddress(0)..RuntimeAddress(0),
-            waiting: RuntimeAddress(0),
+            ..Goroutine::bare(goid, state)
         };
         if watch.see(&goroutine) {
             places.push((goid, stretch, index));
