@@ -15,6 +15,8 @@ use crate::model::{Asleep, Goroutine, GoroutineState, RuntimeAddress};
 
 /// At least one in 2^32 is followed.
 const SAMPLING_MOST: u32 = 32;
+/// When less than one part in so many of the room is used, more are followed again.
+const ROOM: usize = 8;
 
 impl Watch {
     /// A census begins: [`Watch::see`] each goroutine, then [`Watch::end_census`].
@@ -37,10 +39,10 @@ impl Watch {
     /// call what its thread does, before that, by [`Watch::call`].
     pub fn see(&mut self, goroutine: &Goroutine) -> bool {
         let has_room = self.make_room();
+        self.highest_now = self.highest_now.max(goroutine.goid);
         if goroutine.goid == 0 || goroutine.created_at == RuntimeAddress::default() || !self.follows(goroutine.goid) {
             return false;
         }
-        self.highest_now = self.highest_now.max(goroutine.goid);
         if goroutine.state == GoroutineState::Dead {
             self.short_life(goroutine);
             return false;
@@ -86,10 +88,11 @@ impl Watch {
             Entry::Vacant(entry) => {
                 // Ids that are in every sample are made up.
                 let Some(site) = self.groups.site(goroutine.created_at).filter(|_| has_room) else { return false };
-                if !first {
+                let at_start = first || goroutine.goid <= self.unsampled;
+                if !at_start {
                     self.groups.born(site, now);
                 }
-                entry.insert(Member::new(first, now, site, 0, goroutine.seq, reason, census))
+                entry.insert(Member::new(at_start, now, site, 0, goroutine.seq, reason, census))
             }
         };
         let group = self.groups.group(member.site, reason, RuntimeAddress::default());
@@ -116,6 +119,15 @@ impl Watch {
             let sampling = self.sampling;
             self.members.retain(|goid, _| followed(*goid, sampling));
             self.calls.keep(|goid| followed(goid, sampling));
+        }
+    }
+
+    /// Follows twice as many, where there is room for many more: whose beginning is not known then, as at the start of the watch. Not while
+    /// somebody is accused, whose count would change.
+    fn sample_less(&mut self) {
+        if self.sampling > 0 && self.members.len() < self.settings.members / ROOM && self.standing.is_empty() {
+            self.sampling -= 1;
+            self.unsampled = self.highest_now;
         }
     }
 
@@ -146,6 +158,7 @@ impl Watch {
             false
         });
         self.sample(self.settings.members);
+        self.sample_less();
         // Of a million that have ended nothing is kept.
         if self.members.capacity() / 8 > self.members.len().max(1024) {
             self.members.shrink_to(self.members.len() * 2);

@@ -9,6 +9,7 @@ use std::collections::{HashMap, hash_map::Entry};
 use super::{
     NS_PER_TICK,
     member::{Member, Tick},
+    tick,
 };
 use crate::model::Proof;
 
@@ -58,14 +59,15 @@ impl Ends {
         }
     }
 
-    /// Whether a timer will end the life of `member` after `now`, of a watch that began at `started_ns`. A timer that was seen once is
+    /// Whether a timer will end the life of this goroutine after `now`, of a watch that began at `started_ns`. A timer that was seen once is
     /// believed where it comes later than in three usual `gap`s between two turns.
-    pub(super) fn end(&self, goid: u64, member: &Member, gap: Tick, now: Tick, started_ns: u64) -> bool {
+    pub(super) fn end(&self, goid: u64, gap: Tick, now: Tick, started_ns: u64) -> bool {
         let now_ns = started_ns.saturating_add(u64::from(now) * NS_PER_TICK);
         match self.0.get(&goid) {
             Some(End { kind: Kind::Outlasts, due_ns, .. }) if *due_ns > now_ns => true,
-            Some(End { kind: Kind::Renewed, .. }) => false,
-            _ => member.deadline != 0 && member.deadline.saturating_sub(now) > gap.saturating_mul(3),
+            // It need not wait for the timer now: it runs again and again.
+            Some(End { kind: Kind::Fresh, due_ns, .. }) => tick(due_ns.saturating_sub(now_ns)) > gap.saturating_mul(3),
+            _ => false,
         }
     }
 }

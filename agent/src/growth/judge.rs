@@ -12,7 +12,7 @@
 //! must end.
 //!
 //! **Live.** Began while watched, run again and again, and are older than twice the longest life at this `go` statement that ended.
-//! Not those that wait for the network, nor the workers of one queue, nor those whose life a timer will end: one that outlasts the turns
+//! A proof was made since they began. Not those that wait for the network, nor the workers of one queue, nor those whose life a timer will end: one that outlasts the turns
 //! of the loop.
 //!
 //! **They grow**, in a watch that ends: three or more, that blocked in three (live: began in four) or more of six equal parts of the
@@ -132,6 +132,8 @@ impl<'a> Judgement<'a> {
         for (site, sums) in (0_u16..).zip(&self.sums.sites) {
             accused.extend(self.live(site, sums));
         }
+        // What was not followed may be a timer or a sleeper that ends it.
+        accused.retain(|accused| !self.watch.unfollowed || matches!(accused.charge, Charge::Proven(_)));
         let connected = self.connected(&accused);
         accused.retain(|accused| !connected.contains(&accused.charge));
         accused
@@ -258,7 +260,7 @@ impl<'a> Judgement<'a> {
                 let unseen = if group.reason == SYSCALL { 0 } else { self.unseen(1) };
                 self.watch.threshold(groups.longest_wait(group)).max(unseen)
             }),
-            Charge::Live(site) => self.watch.threshold(groups.get_site(site).map_or(0, |site| site.longest_life)),
+            Charge::Live(site) => self.watch.threshold(groups.get_site(site).map_or(0, |site| site.longest_life)).max(self.unseen(1)),
         }
     }
 
@@ -285,11 +287,6 @@ impl<'a> Judgement<'a> {
             births.is_some_and(|births| self.watch.connections.explain(births, self.watch.one_in(), slack))
         };
         unproven.into_iter().filter(explained).map(|accused| accused.charge).collect()
-    }
-
-    /// The last proof could not follow all that timers lead to.
-    pub(super) const fn is_partial(&self) -> bool {
-        self.watch.unfollowed
     }
 
     pub(super) fn watched_ns(&self) -> u64 {

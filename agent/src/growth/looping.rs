@@ -1,7 +1,8 @@
-//! How many run again and again, and how many did at the last proof. Input: members of one census after another. Output: whether they are so
-//! many more that a proof is due: it tells who leads to nothing outside. Must not know proofs.
+//! How many run again and again, and how many did at the last proof. Input: members of one census after another. Output: whether a proof has
+//! something to tell of them, as when their lives end and who leads to nothing outside, and whether they are so many more that it is due now.
+//! Must not know proofs.
 
-use super::member::Member;
+use super::{member::Member, spread::FEWEST};
 
 /// So many more, and a third of those there were, are worth a proof.
 const MORE: u64 = 256;
@@ -26,6 +27,11 @@ impl Looping {
     /// A proof was made, or tried.
     pub(super) const fn proof(&mut self) {
         self.at_proof = self.now;
+    }
+
+    /// As many as can be accused.
+    pub(super) fn matter(self) -> bool {
+        self.now >= FEWEST.into()
     }
 
     pub(super) fn has_grown(self) -> bool {

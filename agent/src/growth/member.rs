@@ -160,6 +160,13 @@ impl Member {
         (self.proof, self.deadline) = (proof, deadline);
     }
 
+    /// The first so `many` proofs are no longer counted.
+    pub(super) fn forget_proofs(&mut self, many: u16) {
+        let first = |proof: u16| if proof == 0 { 0 } else { proof.saturating_sub(many).max(1) };
+        (self.dead_since, self.outlived) = (first(self.dead_since), first(self.outlived));
+        (self.dead_last, self.proof) = (self.dead_last.saturating_sub(many), self.proof.saturating_sub(many));
+    }
+
     /// Dead in proof number `proof` and in the one before.
     pub(super) const fn dead_twice(&self, proof: u16) -> bool {
         self.dead_last == proof && self.dead_since < proof && self.dead_since != 0

@@ -83,6 +83,8 @@ pub struct Watch {
     /// The highest goid up to the census before.
     highest: u64,
     highest_now: u64,
+    /// The highest when the sample became larger again: who of those is new to it had begun before.
+    unsampled: u64,
     stacks_asked: usize,
     /// When each proof began.
     proofs: Vec<Tick>,
@@ -121,6 +123,7 @@ impl Watch {
             gap: Gap::default(),
             highest: 0,
             highest_now: 0,
+            unsampled: 0,
             stacks_asked: 0,
             proofs: Vec::new(),
             last_proof: None,

@@ -12,13 +12,15 @@ use super::{
 };
 use crate::model::{Proof, RuntimeAddress, Waiter};
 
+/// Proofs that are remembered: of hours, where they follow one another as closely as may be.
+const PROOFS: u16 = 1 << 14;
+
 impl Watch {
     /// One more proof, and what it cost with all that was looked at for it, ns.
     pub fn proof(&mut self, proof: &Proof, cost_ns: u64) {
         let began = self.tick(proof.began_ns);
         self.last_proof = Some((self.since_start(proof.began_ns), cost_ns));
-        let Some(number) = u16::try_from(self.proofs.len() + 1).ok().filter(|number| *number < u16::MAX) else { return };
-        self.proofs.push(began);
+        let number = self.number_proof(began);
         self.unfollowed = proof.unfollowed;
         let (sampled, slack) = (self.is_sampled(), self.slack());
         let shared = self.shared_objects(proof, sampled);
@@ -49,9 +51,7 @@ impl Watch {
         }
         for (goid, waiter) in &proof.waiters {
             let waits = |member| self.waits_for(member, &waiter.peers, slack) || self.waits_for_one_at_work(member, &waiter.peers);
-            // What was not followed may be a timer or a sleeper that ends it, whoever else leads there.
-            let may_wait = proof.unfollowed && waiter.deadline_ns.is_none();
-            let waits = may_wait || self.members.get(goid).is_some_and(waits);
+            let waits = self.members.get(goid).is_some_and(waits);
             if let Some(member) = self.members.get_mut(goid) {
                 member.set_waits_for_peers(waits);
             }
@@ -61,6 +61,18 @@ impl Watch {
         self.tickers.proof(number, began, &proof.tickers);
         self.ends.proof(&self.members, proof);
         queues::void_deadlines(&mut self.members, &self.groups, proof, &self.proofs);
+    }
+
+    /// One more has begun, and has this number: the first of many are forgotten before there are more than can be numbered.
+    fn number_proof(&mut self, began: Tick) -> u16 {
+        if self.proofs.len() == usize::from(PROOFS) {
+            let many = PROOFS / 2;
+            self.proofs.drain(..usize::from(many));
+            self.members.values_mut().for_each(|member| member.forget_proofs(many));
+            self.tickers.forget_proofs(many);
+        }
+        self.proofs.push(began);
+        u16::try_from(self.proofs.len()).unwrap_or(PROOFS)
     }
 
     /// No proof was to be had at this time, and it cost so much: the next is due as if there had been one.
@@ -83,12 +95,12 @@ impl Watch {
         self.groups.inward(|site, created_at| inward.contains(&created_at) && !is_timed(site));
     }
 
-    /// When the next proof is due. `None`: nobody waits who could be stuck and began while watched, and neither those who loop nor the timers became more.
+    /// When the next proof is due. `None`: of those who began while watched nobody waits who could be stuck, nor loops, and the timers became
+    /// no more.
     #[must_use]
     pub fn next_proof_ns(&self) -> Option<u64> {
-        let more_loop = self.looping.has_grown();
-        let due = || schedule::next_proof(self.last_proof, more_loop || self.groups.want_proof());
-        (self.waiting > 0 || more_loop || self.has_more_timers()).then(|| self.started_ns.saturating_add(due()))
+        let due = || schedule::next_proof(self.last_proof, self.looping.has_grown() || self.groups.want_proof());
+        (self.waiting > 0 || self.looping.matter() || self.has_more_timers()).then(|| self.started_ns.saturating_add(due()))
     }
 
     /// Where only a sample is followed, the number that stands for all `go` statements: those of the others are not known.

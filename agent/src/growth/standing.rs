@@ -79,6 +79,11 @@ pub(super) struct Standing {
 }
 
 impl Standing {
+    /// Whether nobody is accused.
+    pub(super) fn is_empty(&self) -> bool {
+        self.goroutines.is_empty()
+    }
+
     /// Takes in what is seen now.
     pub(super) fn look(&mut self, judgement: &Judgement<'_>) -> Said {
         let fresh: BTreeMap<Charge, Accused> = judgement.accused().into_iter().map(|accused| (accused.charge, accused)).collect();
@@ -95,8 +100,6 @@ impl Standing {
                     known.count(judgement, remain.ok());
                 }
                 (None, Ok(remain)) => known.count(judgement, Some(remain)),
-                // There may be a timer, or not: what was not followed clears nobody either.
-                (None, Err(Innocence::Timer)) if judgement.is_partial() => {}
                 (None, Err(innocence)) => {
                     cleared.push((known.suspect, innocence));
                     continue;

@@ -163,6 +163,10 @@ impl SiteSums {
             return;
         }
         self.born.add(member.born);
+        // Only a proof tells whether a timer will end its life, and whether it is one of the workers of a queue.
+        if watch.proofs.last().is_none_or(|proof| *proof < member.born) {
+            return;
+        }
         let age = now.saturating_sub(member.born);
         let longest = watch.groups.get_site(member.site).map_or(0, |site| site.longest_life);
         if stuck || is_outside || member.runs < 2 || age <= watch.threshold(longest) {
@@ -172,7 +176,7 @@ impl SiteSums {
         let gap = age / (Tick::from(member.runs) + 1);
         let idle = now.saturating_sub(member.since);
         let looping = Watch::runs(member) || idle <= gap.saturating_mul(3).saturating_add(watch.slack());
-        if watch.unfollowed || watch.ends.end(goid, member, gap, now, watch.started_ns) {
+        if watch.ends.end(goid, gap, now, watch.started_ns) {
             self.timed += 1;
             return;
         }

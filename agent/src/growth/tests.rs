@@ -2,6 +2,7 @@
 
 #![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "numbers of a simulation are small")]
 
+mod deadlines;
 mod endless;
 mod large;
 mod simulation;
@@ -207,17 +208,6 @@ fn the_innocent_are_not_accused() {
     let job = |at| Life::looping(SITE, at, vec![Stretch::run(0.2)], 60);
     check("jobs of 12 s", every(1.0, 0.0, 60.0).map(job), 60.0, &[]);
     check("loops of 12 s", every(1.0, 0.0, 60.0).map(|at| looping(at, 0.3, 12.0)), 60.0, &[]);
-    let limited = |at: f64| {
-        let turn = |turn: u32| {
-            let begin = f64::from(turn) * 0.7;
-            [
-                Stretch { timer: Some(90.0 - begin), ..Stretch::wait(0.3, SELECT, PLACE, at.to_bits()) },
-                Stretch { timer: Some(90.3 - begin - 0.6), ..Stretch::wait(0.4, SELECT, PLACE, at.to_bits()) },
-            ]
-        };
-        Life::new(SITE, at, (0..128).flat_map(turn).collect())
-    };
-    check("loops with a deadline of 90 s", every(1.0, 0.0, 60.0).map(limited), 60.0, &[]);
     let worker = |at| Life::looping(SITE, at, vec![Stretch::wait(0.4, RECEIVE, PLACE, 7)], 400);
     check("a growing pool on one queue that moves", every(2.0, 0.0, 60.0).map(worker), 60.0, &[]);
     let supervised = |at| here(vec![Life::new(SITE, at, vec![Stretch::wait(4.0, RECEIVE, PLACE, 1)])]);

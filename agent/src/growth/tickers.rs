@@ -62,6 +62,13 @@ impl Tickers {
         self.known.retain(|_, known| known.proof == number);
     }
 
+    /// The first so `many` proofs are no longer counted.
+    pub(super) fn forget_proofs(&mut self, many: u16) {
+        for known in self.known.values_mut().filter(|known| known.forgotten_since != 0) {
+            known.forgotten_since = known.forgotten_since.saturating_sub(many).max(1);
+        }
+    }
+
     /// Whether there are any of which more is to be learnt.
     pub(super) fn matter(&self) -> bool {
         self.known.values().any(|known| known.forgotten_since != 0)

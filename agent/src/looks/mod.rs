@@ -151,7 +151,7 @@ impl<D: Deadline> Looks<D> {
         self.problem.map_or_else(|| "there was no time".to_owned(), |problem| problem.to_string())
     }
 
-    /// Why it cannot be told what is lost or stuck, if some wait who may be: too few proofs could be made.
+    /// Why it cannot be told what is lost, stuck or loops, if there are some of whom it is to be asked: too few proofs could be made.
     pub fn untold(&self) -> Option<String> {
         if self.watch.next_proof_ns().is_none() || self.proofs >= PROOFS {
             return None;

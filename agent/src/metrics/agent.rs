@@ -36,7 +36,7 @@ static MEMORY_FAILURES: Descriptor = Descriptor::counter(
 );
 static LEAK_LOOKS_FAILED: Descriptor = Descriptor::counter(
     "goroscope_agent_leak_looks_failed_total",
-    "Looks for leaks that saw less than they should, by reason: proofs that could not be made (what is lost or stuck is not found), \
+    "Looks for leaks that saw less than they should, by reason: proofs that could not be made (what is lost, stuck or loops is not found), \
      censuses that met more go statements than are followed (leaks at those that came last are not found), more timers, sleepers \
      or connections than are followed (who may be excused by one is not accused), and a /proc that could not be read.",
 );

@@ -55,14 +55,13 @@ impl Peers {
             sleepers.truncate(SLEEPERS);
             // Thousands may lead to one object, and thousands wait there.
             let mut leads: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
-            let mut left = OBJECTS;
+            let mut walk = Walk::new(mark, BOUNDS, OBJECTS);
             for sleepers in sleepers.chunks(TOGETHER) {
-                let mut walk = Walk::new(mark, BOUNDS, left);
                 for (number, sleeper) in sleepers.iter().enumerate().filter_map(|(number, sleeper)| Some((number, seen.get(*sleeper)?))) {
                     let (low, high) = sleeper.stack();
                     walk.range(number, low, high.min(low.saturating_add(STACK)));
                 }
-                left = walk.follow(source, &mut |sleeper, object| {
+                walk.follow(source, &mut |sleeper, object| {
                     let Some(sleeper) = sleepers.get(sleeper).and_then(|sleeper| seen.get(*sleeper)) else { return };
                     let known = leads.entry(object).or_default();
                     if known.len() < Waiter::PEERS && !known.contains(&sleeper.goid) {
@@ -70,7 +69,7 @@ impl Peers {
                     }
                 })?;
             }
-            peers.cut |= left == 0;
+            peers.cut |= !walk.is_whole();
             sleepers.clear();
             for (object, goids) in leads {
                 let are_few = watched.by(object).take(WAITERS + 1).count() <= WAITERS;

@@ -76,7 +76,7 @@ pub(super) fn read(source: &mut Source<'_>, roots: &Roots<'_>, memory: u64) -> R
     Ok(timers)
 }
 
-/// Of `timers`, those that are due once and have not been stopped.
+/// Of `timers`, those that are due once and have not been stopped; the last first, since of what many lead to it counts when the last is due.
 pub(super) fn due(source: &mut Source<'_>, timers: &[u64], layout: &Timer) -> Result<Vec<Due>, NoProof> {
     let mut due = Vec::new();
     let mut batch = Batch::default();
@@ -89,6 +89,7 @@ pub(super) fn due(source: &mut Source<'_>, timers: &[u64], layout: &Timer) -> Re
         due.extend(batch.iter().filter(|(.., whole)| *whole).filter_map(|(_, bytes, _)| parse(bytes, layout)));
         due.truncate(KEPT);
     }
+    due.sort_unstable_by_key(|due| std::cmp::Reverse(due.when_ns));
     Ok(due)
 }
 
@@ -142,30 +143,28 @@ pub(super) fn take_of(source: &mut Source<'_>, due: &mut Vec<Due>, code: u64) ->
 
 /// Calls `each` with watched objects that a timer leads to in few steps, and its time. Whether all were followed.
 pub(super) fn follow(source: &mut Source<'_>, mark: &Mark, due: &[Due], each: &mut dyn FnMut(u64, u64)) -> Result<bool, NoProof> {
-    let mut left = OBJECTS;
+    let mut walk = Walk::new(mark, BOUNDS, OBJECTS);
     for due in due.chunks(TOGETHER) {
         let mut each = |timer: usize, object: u64| due.get(timer).into_iter().for_each(|due| each(object, due.when_ns));
-        let mut walk = Walk::new(mark, BOUNDS, left);
         due.iter().enumerate().for_each(|(timer, due)| walk.word(timer, due.argument, &mut each));
-        left = walk.follow(source, &mut each)?;
+        walk.follow(source, &mut each)?;
     }
-    Ok(left > 0)
+    Ok(walk.is_whole())
 }
 
 /// Calls `each` with the watched objects of the connection that each timer closes if it is idle, and the time when. Whether all were followed.
 pub(super) fn follow_idle(source: &mut Source<'_>, mark: &Mark, idle: &[Due], each: &mut dyn FnMut(&[u64], u64)) -> Result<bool, NoProof> {
-    let mut left = OBJECTS;
+    let mut walk = Walk::new(mark, CONNECTION, OBJECTS);
     for idle in idle.chunks(TOGETHER) {
         let mut objects: Vec<Vec<u64>> = vec![Vec::new(); idle.len()];
         let mut found = |timer: usize, object: u64| {
             objects.get_mut(timer).filter(|objects| objects.len() < CHANNELS).into_iter().for_each(|objects| objects.push(object));
         };
-        let mut walk = Walk::new(mark, CONNECTION, left);
         idle.iter().enumerate().for_each(|(timer, idle)| walk.word(timer, idle.argument, &mut found));
-        left = walk.follow(source, &mut found)?;
+        walk.follow(source, &mut found)?;
         idle.iter().zip(&objects).for_each(|(idle, objects)| each(objects, idle.when_ns));
     }
-    Ok(left > 0)
+    Ok(walk.is_whole())
 }
 
 #[cfg(test)]

@@ -60,13 +60,13 @@ pub fn check(check: &Check) -> Result<usize> {
     let report = export::findings::findings(&findings)? + "\n";
     file::write(&check.report, report.as_bytes()).with_context(|| format!("writing {}", check.report.display()))?;
     match untold {
-        Some(untold) if findings.is_empty() => bail!("process {}: what is lost or stuck could not be told: {untold}", check.pid),
+        Some(untold) if findings.is_empty() => bail!("process {}: what is lost, stuck or loops could not be told: {untold}", check.pid),
         _ => Ok(findings.len()),
     }
 }
 
 /// Looks again and again until the time is up, somebody says stop, or the process ends. What was found, and why what
-/// is lost or stuck could not be told.
+/// is lost, stuck or loops could not be told.
 fn watch(check: &Check, root: ProcRoot, subject: Subject, stop: &Stop) -> Result<(Vec<Finding>, Option<String>)> {
     let mut progress = Progress::begin(check.time);
     let mut looks = Looks::new(root, subject, stop, check.interval, Settings::default()).patient();

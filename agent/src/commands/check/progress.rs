@@ -68,7 +68,7 @@ impl Progress {
             text += &format!("  {place} {function}: {count} {}, {}, {slope:.1} more each second\n", kind.things(), evidence.as_str());
         }
         if let Some(untold) = untold.filter(|_| !findings.is_empty()) {
-            text += &format!("  there may be more: what is lost or stuck could not be told: {untold}\n");
+            text += &format!("  there may be more: what is lost, stuck or loops could not be told: {untold}\n");
         }
         for why in partly {
             text += &format!("  there may be more: {why}\n");

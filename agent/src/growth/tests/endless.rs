@@ -6,9 +6,11 @@ use super::{
     simulation::{NIL, RECEIVE, chance, endless},
     stuck,
 };
+use goroscope_gobin::WaitReason;
+
 use crate::{
     growth::{Innocence, Said},
-    model::{Evidence, Proof, RuntimeAddress, Ticker},
+    model::{Evidence, Goroutine, GoroutineState, Proof, RuntimeAddress, Ticker, Waiter},
 };
 
 const HOUR: f64 = 3600.0;
@@ -355,5 +357,36 @@ fn how_fast_a_leak_grows_is_told_between_two_proofs_too() {
             said.iter().flat_map(|(second, said)| said.suspects.iter().map(|suspect| (*second, suspect.slope))).collect();
         assert!(slopes.first().is_some_and(|(second, _)| *second < before), "{name}, looked at each {period} s: {slopes:?}");
         assert!(slopes.iter().all(|(_, slope)| (4.5..5.5).contains(slope)), "{name}, looked at each {period} s: {slopes:?}");
+    }
+}
+
+#[test]
+fn days_of_proofs_one_soon_after_another() {
+    let (mut watch, mut goid, mut lost) =
+        (Watch::new(0, Settings { stretches: Some(Stretches::default()), ..Settings::default() }), 0, Vec::new());
+    // One more is lost each 500 proofs, with a ticker.
+    for number in 0..26_000_u64 {
+        let ns = number * 3_000_000_000;
+        watch.begin_census(ns);
+        if number % 500 == 1 {
+            goid += 1;
+            lost.push(goid);
+        }
+        for goid in &lost {
+            let wait = WaitReason::of(27, RECEIVE);
+            watch.see(&Goroutine { wait, created_at: RuntimeAddress(SITE), ..Goroutine::bare(*goid, GoroutineState::Waiting) });
+        }
+        watch.end_census();
+        let waiter = |goid: &u64| (*goid, Waiter { unreachable: true, objects: vec![RuntimeAddress(*goid)], ..Waiter::default() });
+        let ticker = |goid: &u64| Ticker { channel: RuntimeAddress(*goid), period_ns: 1_000_000_000, unreachable: true };
+        let (waiters, tickers) = (lost.iter().map(waiter).collect(), lost.iter().map(ticker).collect());
+        watch.proof(&Proof { began_ns: ns, ended_ns: ns, waiters, tickers, ..Proof::default() }, 0);
+        if number > 10_000 && number % 64 == 0 {
+            let (said, many) = (watch.look(ns), u64::try_from(lost.len()).unwrap());
+            let found: Vec<_> = said.suspects.iter().map(|suspect| (suspect.evidence, suspect.count)).collect();
+            assert_eq!(found, [(Evidence::Proven, many)], "after {number} proofs");
+            let tickers: Vec<u64> = said.tickers.iter().map(|suspect| suspect.count).collect();
+            assert_eq!(tickers, [many], "after {number} proofs");
+        }
     }
 }

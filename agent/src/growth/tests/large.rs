@@ -2,10 +2,12 @@
 
 use super::{
     super::{Settings, Stretches, Watch},
-    simulation::CROWDED,
+    simulation::{CROWDED, RECEIVE},
     *,
 };
-use crate::model::{Goroutine, GoroutineState};
+use goroscope_gobin::WaitReason;
+
+use crate::model::{Goroutine, GoroutineState, Waiter};
 
 /// What is said after half a minute where five hundred are followed: by evidence, how many, each standing for how many.
 fn sampled(lives: impl IntoIterator<Item = Life>, connections: &[f64]) -> Vec<(Evidence, u64, u64)> {
@@ -27,6 +29,37 @@ fn more_goroutines_than_are_followed() {
     let at_work = Life::looping(SITE, 0.3, vec![Stretch::wait(0.2, SLEEP, PLACE + 8, 7), Stretch::run(0.01)], 1000);
     let wait = |at: f64| Life::new(SITE, at, vec![Stretch::wait(FOREVER, LOCK, PLACE, 7)]);
     assert_eq!(sampled([at_work].into_iter().chain(every(0.01, 0.5, 30.0).map(wait)), &[]), [], "nor the one who has the lock");
+}
+
+#[test]
+fn who_has_become_few_again_is_followed_whole() {
+    let settings = Settings { members: 1000, stretches: Some(Stretches::default()), ..Settings::default() };
+    let mut watch = Watch::new(0, settings);
+    // Fifty that stay, five thousand for ten seconds, and then one more each five seconds that is lost.
+    for second in 0..900_u64 {
+        let ns = second * 1_000_000_000;
+        watch.begin_census(ns);
+        let burst = if (100..110).contains(&second) { 100..5_100 } else { 0..0 };
+        let leak = (400..second).step_by(5).map(|second| 10_000 + second);
+        let there: Vec<u64> = (1..50_u64).chain(burst).chain(leak.clone()).collect();
+        for goid in there {
+            let wait = WaitReason::of(27, RECEIVE);
+            watch.see(&Goroutine { wait, created_at: RuntimeAddress(SITE), ..Goroutine::bare(goid, GoroutineState::Waiting) });
+        }
+        watch.end_census();
+        let waiter = |goid: u64| (goid, Waiter { unreachable: true, objects: vec![RuntimeAddress(goid)], ..Waiter::default() });
+        if second % 10 == 0 {
+            watch.proof(&Proof { began_ns: ns, ended_ns: ns, waiters: leak.map(waiter).collect(), ..Proof::default() }, 0);
+        }
+        let said = watch.look(ns);
+        match second {
+            105 => assert!(watch.one_in() >= 4),
+            ..400 if second != 300 => assert!(said.suspects.is_empty(), "{second}: {said:?}"),
+            300 => assert_eq!((watch.one_in(), watch.followed()), (1, 49)),
+            890 => assert!(matches!(said.suspects[..], [Suspect { one_in: 1, count: 95..=98, .. }]), "{said:?}"),
+            _ => {}
+        }
+    }
 }
 
 /// One that runs.

@@ -112,7 +112,7 @@ fn begin(lives: &[Life], settings: Settings) -> Watch {
     watch
 }
 
-/// Watches these lives for so many seconds, with a census each `period` seconds and proofs when they are due, and two at the end.
+/// Watches these lives for so many seconds, with a census each `period` seconds and proofs when they are due, and two at the end, if there are any.
 /// `connections` are open from their second on.
 pub(super) fn watch(lives: &[Life], connections: &[f64], seconds: f64, period: f64, settings: Settings) -> Vec<Suspect> {
     let mut watch = begin(lives, settings);
@@ -123,7 +123,7 @@ pub(super) fn watch(lives: &[Life], connections: &[f64], seconds: f64, period: f
         let open: Vec<u64> = (1_u64..).zip(connections).filter(|(_, at)| **at <= now).map(|(inode, _)| inode).collect();
         watch.connections(ns(now), &open);
         let last = now + 2.0 * period > seconds;
-        if last || watch.next_proof_ns().is_some_and(|due| due <= ns(now)) {
+        if watch.next_proof_ns().is_some_and(|due| last || due <= ns(now)) {
             prove(&mut watch, lives, now);
         }
         now += period;
