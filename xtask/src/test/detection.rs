@@ -33,8 +33,10 @@ const TITLE: &str = "# Leak detection: what is found, and what is not accused\n\
       same; only what nothing leads to, with both ends in the process, is proven.\n\
     - Two wait for a child process or its pipe, which a child of the child has open, or which only the child reads.\n\
     - One loops beside healthy ones of the same statement that live up to 22 s: that takes a longer watch (180 s find it).\n\n\
-    Only what is proven is told of a process with more sleepers than a proof follows (32,768), or timers (some 25,000; of contexts with a\n\
-    common parent, up to Go 1.23, some 5,000), as one of them may end a wait: `goroscope_agent_leak_looks_failed_total` and `check` say so.\n\n\
+    Nor are loops that are all woken together, again and again, by one channel or condition: they look like the workers of one queue. Of a\n\
+    process with more sleepers than a proof follows (32,768), or timers (some 25,000), only what is proven is told, as one of them may end a\n\
+    wait; of one whose heap is too large for a proof, only what is in system calls. `goroscope_agent_leak_looks_failed_total` and `check`\n\
+    say so.\n\n\
     Eight of the 48 innocent programs are accused, as `stuck` or `live`, by some watch of 60 s at least. All grow evenly for the whole\n\
     watch, with no timer in sight, and end beyond it: a gate that opens 100 s after the start, an outage of 50 s in which the watch\n\
     ends, a ramp of 90 s, imports of 100 to 200 s, subscribers for minutes, approvals that a sweeper gives each 80 s. In that time\n\
