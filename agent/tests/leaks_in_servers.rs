@@ -3,7 +3,7 @@
 //!
 //! Runs only with `GOROSCOPE_LEAKS=servers` (`cargo xtask test --leaks=servers`), since it builds large programs and watches each for
 //! `GOROSCOPE_LEAKS_FOR` seconds (600); without, it has no test, and none that passes. `GOROSCOPE_LEAKS_ONLY` names some of them.
-//! Debian's Prometheus is the one below `GOROSCOPE_DEBS`. `GOROSCOPE_RESULT_FILE` gets one line of JSON for each server.
+//! `GOROSCOPE_RESULT_FILE` gets one line of JSON for each server.
 
 #![cfg(test)]
 
@@ -33,9 +33,21 @@ use serde_json::{Value, json};
 const ETCD: (&str, &str) = ("go.etcd.io/etcd/server/v3", "v3.6.16");
 const ETCD_CLIENT: (&str, &str) = ("go.etcd.io/etcd/client/v3", "v3.6.16");
 const CADDY: (&str, &str) = ("github.com/caddyserver/caddy/v2", "v2.11.9");
+const PROMETHEUS: (&str, &str) = ("github.com/prometheus/prometheus", "v0.316.0");
 
 /// A watch's receiver reports its error to a channel that nobody reads from once the stream has ended; one place in it saves it.
 const WATCH: Patch = Patch { file: "etcdserver/api/v3rpc/watch.go", from: "errc := make(chan error, 1)", to: "errc := make(chan error)" };
+
+/// Of each query that has a time limit somebody waits to hear how long it took, and nobody tells him.
+const QUERY: Patch = Patch {
+    file: "web/api/v1/api.go",
+    from: r#"ctx, span := otel.Tracer("").Start(ctx, "promqlInstantQuery")"#,
+    to: r#"ended := make(chan time.Duration)
+	if timeout > 0 {
+		go func() { api.logger.Debug("query", "took", <-ended) }()
+	}
+	ctx, span := otel.Tracer("").Start(ctx, "promqlInstantQuery")"#,
+};
 
 /// A server with its load.
 struct Scene {
@@ -55,7 +67,7 @@ fn words(words: &[&str]) -> Vec<String> {
 }
 
 fn load(name: &'static str, modules: &'static [(&'static str, &'static str)], arguments: Vec<String>) -> Result<Dumped, String> {
-    let executable = Recipe { name, modules, main: Main::Folder(ours(name)), patch: None }.build()?;
+    let executable = Recipe { name, modules, main: Main::Folder(ours(name)), tags: "", patch: None }.build()?;
     Dumped::start(&executable, |_| arguments)?.ready()
 }
 
@@ -75,7 +87,7 @@ fn line_of(file: &Path, start: &str, text: &str) -> String {
 
 fn etcd(name: &'static str, patch: Option<Patch>) -> Result<Scene, String> {
     let leak = patch.is_some().then(|| "v3rpc/watch.go:192".to_owned());
-    let executable = Recipe { name: "etcd", modules: &[ETCD], main: Main::Package(ETCD.0), patch }.build()?;
+    let executable = Recipe { name: "etcd", modules: &[ETCD], main: Main::Package(ETCD.0), tags: "", patch }.build()?;
     let (address, peer) = (free_port(), free_port());
     let (client, peer) = (format!("http://{address}"), format!("http://{peer}"));
     let arguments = words(&[
@@ -94,7 +106,7 @@ fn etcd(name: &'static str, patch: Option<Patch>) -> Result<Scene, String> {
 
 /// Caddy as a proxy before itself, with or without our handler.
 fn caddy(name: &'static str, leaky: bool) -> Result<Scene, String> {
-    let executable = Recipe { name: "caddy", modules: &[CADDY], main: Main::Folder(ours("caddy")), patch: None }.build()?;
+    let executable = Recipe { name: "caddy", modules: &[CADDY], main: Main::Folder(ours("caddy")), tags: "", patch: None }.build()?;
     let leak = leaky.then(|| line_of(&ours("caddy").join("main.go"), "", "// LEAK: "));
     let (front, back) = (free_port(), free_port());
     let proxy = json!({"handler": "reverse_proxy", "upstreams": [{"dial": back.to_string()}]});
@@ -114,11 +126,11 @@ fn caddy(name: &'static str, leaky: bool) -> Result<Scene, String> {
     Ok(Scene { name, leak, server, load })
 }
 
-/// Debian's Prometheus, which scrapes itself and answers queries.
-fn prometheus(name: &'static str) -> Result<Scene, String> {
-    let debs =
-        env::var("GOROSCOPE_DEBS").map_err(|_| "GOROSCOPE_DEBS names the unpacked packages; remedy: cargo xtask test --leaks=servers")?;
-    let executable = Path::new(&debs).join("prometheus/usr/bin/prometheus");
+/// Prometheus, which scrapes itself and answers queries; without what finds targets in the clouds, which takes minutes to build.
+fn prometheus(name: &'static str, patch: Option<Patch>) -> Result<Scene, String> {
+    let leak = patch.is_some().then(|| "v1/api.go:657".to_owned());
+    let main = Main::Package("github.com/prometheus/prometheus/cmd/prometheus");
+    let executable = Recipe { name: "prometheus", modules: &[PROMETHEUS], main, tags: "remove_all_sd", patch }.build()?;
     let address = free_port();
     let prepare = |directory: &Path| {
         let job = format!("  - job_name: itself\n    static_configs: [{{targets: ['{address}']}}]\n");
@@ -132,20 +144,22 @@ fn prometheus(name: &'static str) -> Result<Scene, String> {
         ])
     };
     let server = wait_serving(Dumped::start(&executable, prepare)?, address);
-    let queries = ["up", "rate(prometheus_http_requests_total[1m])", "sum(go_goroutines)by(job)", "topk(5,{__name__=~\"go.*\"})"];
+    let queries =
+        ["up", "rate(prometheus_http_requests_total[1m])", "sum(go_goroutines)by(job)", "topk(5,{__name__=~\"go.*\"})&timeout=20s"];
     let mut urls: Vec<String> = queries.iter().map(|query| format!("http://{address}/api/v1/query?query={query}")).collect();
     urls.extend([format!("http://{address}/metrics"), format!("http://{address}/api/v1/targets")]);
-    Ok(Scene { name, leak: None, server, load: load("http-load", &[], urls)? })
+    Ok(Scene { name, leak, server, load: load("http-load", &[], urls)? })
 }
 
 type Make = fn(&'static str) -> Result<Scene, String>;
 
-const SCENES: [(&str, Make); 5] = [
+const SCENES: [(&str, Make); 6] = [
     ("etcd 3.6.16, watches and leases", |name| etcd(name, None)),
-    ("the same, with a leak", |name| etcd(name, Some(WATCH))),
+    ("etcd 3.6.16, with a leak", |name| etcd(name, Some(WATCH))),
     ("caddy 2.11.9, proxy", |name| caddy(name, false)),
     ("caddy 2.11.9, proxy, with a leak", |name| caddy(name, true)),
-    ("prometheus (Debian), queries", prometheus),
+    ("prometheus 3.16.0, queries", |name| prometheus(name, None)),
+    ("prometheus 3.16.0, queries, with a leak", |name| prometheus(name, Some(QUERY))),
 ];
 
 /// Watches one server, and says what was found in it and what its runtime knows.

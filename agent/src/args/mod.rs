@@ -103,7 +103,7 @@ The report is a JSON list, [] if nothing leaks. Each entry has:
 Exit statuses of check:
   0  nothing leaks, as far as could be seen in that time
   1  something leaks
-  2  the process could not be watched, what waits in it not be judged, or the report not be written"
+  2  the process could not be watched, what waits or loops in it not be judged, or the report not be written"
 )]
 pub struct CheckArgs {
     /// The process

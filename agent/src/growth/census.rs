@@ -8,6 +8,7 @@ use goroscope_gobin::WaitKind;
 use super::{
     Watch,
     calls::Calls,
+    connections::Connections,
     followed,
     member::{Member, SYSCALL},
 };
@@ -55,7 +56,11 @@ impl Watch {
             Entry::Occupied(entry) => {
                 let member = entry.into_mut();
                 member.census = census;
-                self.looping.see(member, self.reasons.is_outside(reason));
+                if member.runs > 1 && !member.at_start() && !self.reasons.is_outside(reason) {
+                    let longest = self.groups.get_site(member.site).map_or(0, |site| site.longest_life);
+                    let is_old = now.saturating_sub(member.born) > longest.saturating_mul(2).saturating_add(slack);
+                    self.looping.see(is_old, self.proofs.last() >= Some(&member.born));
+                }
                 if member.seq == goroutine.seq && member.reason == reason {
                     if reason == SYSCALL {
                         let wants = self.calls.wants(goroutine.goid, now) && self.stacks_asked < self.settings.stacks;
@@ -122,12 +127,16 @@ impl Watch {
         }
     }
 
-    /// Follows twice as many, where there is room for many more: whose beginning is not known then, as at the start of the watch. Not while
-    /// somebody is accused, whose count would change.
+    /// Follows twice as many, where there is room for many more, in a watch without end. Half of them are new to it, so it is as at its
+    /// start: how fast goroutines and connections come can be told of those only who come from now on. Not while somebody is accused.
     fn sample_less(&mut self) {
-        if self.sampling > 0 && self.members.len() < self.settings.members / ROOM && self.standing.is_empty() {
+        let has_room = self.members.len() < self.settings.members / ROOM;
+        if self.sampling > 0 && has_room && self.settings.stretches.is_some() && self.standing.is_empty() {
             self.sampling -= 1;
             self.unsampled = self.highest_now;
+            self.members.values_mut().for_each(Member::forget_beginning);
+            self.groups.forget_beginnings();
+            self.connections = Connections::default();
         }
     }
 

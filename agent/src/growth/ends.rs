@@ -59,7 +59,7 @@ impl Ends {
         }
     }
 
-    /// Whether a timer will end the life of this goroutine after `now`, of a watch that began at `started_ns`. A timer that was seen once is
+    /// Whether a timer will end the life of this goroutine after `now`, of a watch that began at `started_ns`. One that was seen once is
     /// believed where it comes later than in three usual `gap`s between two turns.
     pub(super) fn end(&self, goid: u64, gap: Tick, now: Tick, started_ns: u64) -> bool {
         let now_ns = started_ns.saturating_add(u64::from(now) * NS_PER_TICK);

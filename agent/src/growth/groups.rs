@@ -192,6 +192,11 @@ impl Groups {
         }
     }
 
+    /// Who began up to now was there at the start.
+    pub(super) fn forget_beginnings(&mut self) {
+        self.sites.iter_mut().for_each(|site| (site.births, site.last_birth, site.longest_pause) = (0, 0, 0));
+    }
+
     /// One more proof: which `go` statements lead to nothing outside.
     pub(super) fn inward(&mut self, is_inward: impl Fn(u16, RuntimeAddress) -> bool) {
         for (number, site) in (0..).zip(&mut self.sites) {

@@ -12,8 +12,8 @@
 //! must end.
 //!
 //! **Live.** Began while watched, run again and again, and are older than twice the longest life at this `go` statement that ended.
-//! A proof was made since they began. Not those that wait for the network, nor the workers of one queue, nor those whose life a timer will end: one that outlasts the turns
-//! of the loop.
+//! A proof was made since they began. Not those that wait for the network, nor the workers of one queue, nor those whose life a timer
+//! will end: one that outlasts the turns of the loop.
 //!
 //! **They grow**, in a watch that ends: three or more, that blocked in three (live: began in four) or more of six equal parts of the
 //! watch, the youngest in its last third, and not surely more and more rarely ([`births::fade`]); not where nobody has begun for longer

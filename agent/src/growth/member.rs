@@ -77,6 +77,11 @@ impl Member {
         self.flags & AT_START != 0
     }
 
+    /// It is as if it had been there.
+    pub(super) const fn forget_beginning(&mut self) {
+        self.flags |= AT_START;
+    }
+
     /// Where it waits has been read from its stack, in this wait.
     pub(super) const fn stack_known(&self) -> bool {
         self.flags & STACK_KNOWN != 0

@@ -99,8 +99,9 @@ impl Watch {
     /// no more.
     #[must_use]
     pub fn next_proof_ns(&self) -> Option<u64> {
-        let due = || schedule::next_proof(self.last_proof, self.looping.has_grown() || self.groups.want_proof());
-        (self.waiting > 0 || self.looping.matter() || self.has_more_timers()).then(|| self.started_ns.saturating_add(due()))
+        let more_loop = self.looping.want_proof();
+        let due = || schedule::next_proof(self.last_proof, more_loop || self.groups.want_proof());
+        (self.waiting > 0 || more_loop || self.looping.matter() || self.has_more_timers()).then(|| self.started_ns.saturating_add(due()))
     }
 
     /// Where only a sample is followed, the number that stands for all `go` statements: those of the others are not known.

@@ -17,8 +17,8 @@ static FINDINGS: Descriptor = Descriptor::gauge(
     "goroscope_findings",
     "Goroutines that leak, by the go statement that makes them (created_by: its function, site: dir/file.go:line) and by evidence: proven \
      (nothing that can run leads to what they wait on), stuck (waiting longer than waits of their kind were ever seen to last) or live \
-     (they run, never end, and become more). As many as the last look found: for proven the last proof, which comes when a third more wait. \
-     Gone when they are.",
+     (they run, never end, and become more). As many as the last look found: for proven and live those whom the last proof met, which comes when a \
+     third more wait or loop. Gone when they are.",
 );
 static LIMIT: Descriptor = Descriptor::gauge(
     "goroscope_memory_limit_reached_seconds",

@@ -35,6 +35,7 @@ pub(super) struct Walk<'a> {
     steps: usize,
     /// For how many numbers an object was looked into, with so many steps left.
     crowds: HashMap<(u64, usize), u8>,
+    crowded: bool,
     /// How many are for each number.
     counts: HashMap<usize, usize>,
     known: HashSet<(usize, u64)>,
@@ -52,6 +53,7 @@ impl<'a> Walk<'a> {
             left,
             steps: bounds.steps,
             crowds: HashMap::new(),
+            crowded: false,
             counts: HashMap::new(),
             known: HashSet::new(),
             told: HashSet::new(),
@@ -76,6 +78,7 @@ impl<'a> Walk<'a> {
         }
         let at = (object.from, self.steps);
         let crowd = self.crowds.get(&at).copied().unwrap_or_default();
+        self.crowded |= crowd >= MANY;
         if crowd >= MANY || !self.known.insert((of, object.from)) {
             return;
         }
@@ -97,6 +100,11 @@ impl<'a> Walk<'a> {
         self.known.clear();
         self.told.clear();
         Ok(())
+    }
+
+    /// Whether something was not looked into for all who lead there, as they are many.
+    pub(super) const fn is_crowded(&self) -> bool {
+        self.crowded
     }
 
     /// Whether all was followed, as far as the bounds go.
@@ -160,7 +168,7 @@ mod tests {
         let first = |(chunk, of): &(usize, usize)| *chunk == 0 || (*chunk == 1 && *of < usize::from(MANY) - 50);
         assert!(told.len() == usize::from(MANY) && told.iter().all(first), "{told:?}");
         // 50 objects, each for 20, and two for 64.
-        assert_eq!(10_000 - walk.left, 50 * 20 + 2 * usize::from(MANY));
+        assert_eq!((10_000 - walk.left, walk.is_crowded()), (50 * 20 + 2 * usize::from(MANY), true));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! In: a name and files. Out: a folder with them. Must not know what is in the files.
 //!
 //! A snapshot names functions and files of programs, so only the agent's own user may look: the directory has mode 0700, and one that
-//! others could write to is not used. The oldest snapshots go first when there is no room.
+//! others could write to is not used. The oldest snapshots go first when there is no room; what else is in the directory stays.
 
 use std::{
     fs::{self, DirBuilder, OpenOptions},
@@ -17,6 +17,8 @@ use std::{
 pub const LIMIT: u64 = 256 << 20;
 /// Snapshots that are kept at most, however small.
 const FOLDERS_MAX: usize = 4096;
+/// Digits of the milliseconds since 1970, at least.
+const MILLIS: usize = 13;
 /// Characters of a process' name that go into a folder's.
 const NAME: usize = 64;
 
@@ -129,7 +131,7 @@ impl Store {
         let mut kept = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(failed)?.flatten() {
             let Ok(stat) = entry.metadata() else { continue };
-            if !stat.is_dir() {
+            if !stat.is_dir() || !entry.file_name().to_str().is_some_and(is_snapshot) {
                 continue;
             }
             let files = fs::read_dir(entry.path()).into_iter().flatten().flatten().filter_map(|file| file.metadata().ok());
@@ -138,6 +140,14 @@ impl Store {
         }
         Ok(kept)
     }
+}
+
+/// Whether a folder of this name can be one that was made here.
+fn is_snapshot(name: &str) -> bool {
+    let mut parts = name.rsplitn(3, '-');
+    let (millis, pid, process) = (parts.next(), parts.next(), parts.next());
+    let is_made = |(millis, pid): (&str, &str)| millis.len() >= MILLIS && millis.parse::<u64>().is_ok() && pid.parse::<u32>().is_ok();
+    millis.zip(pid).is_some_and(is_made) && process.is_some_and(|process| plain(process) == process)
 }
 
 /// A name that is one in every file system, whatever a process calls itself.
@@ -164,19 +174,26 @@ mod tests {
         let store = Store::open(&directory.path().join("a/b"), 100).unwrap();
         let stat = fs::metadata(&store.path).unwrap();
         assert_eq!(stat.permissions().mode() & 0o777, 0o700);
+        // Of somebody else, older than all, and large.
+        let others = ["web-7", "web-7-20261128", "notes-7-1700000000000x", "1700000000000"];
+        for other in others {
+            fs::create_dir(store.path.join(other)).unwrap();
+            fs::write(store.path.join(other).join("file"), [0; 90]).unwrap();
+        }
         for second in 1..=3 {
-            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + second);
             let folder = store.keep("../web server", 7, now, &[("finding.json", &[b'x'; 40]), ("empty", &[])]).unwrap();
             assert_eq!(fs::metadata(folder.join("finding.json")).unwrap().permissions().mode() & 0o777, 0o600);
             // Folders are told apart by their age, of which a file system may keep whole ticks only.
             let made = fs::File::open(&folder).unwrap();
             made.set_modified(now).unwrap();
         }
-        assert_eq!(folders(&store.path), ["---web-server-7-2000", "---web-server-7-3000"]);
+        let ours = |path: &Path| folders(path).into_iter().filter(|name| !others.contains(&name.as_str())).collect::<Vec<_>>();
+        assert_eq!(ours(&store.path), ["---web-server-7-1700000002000", "---web-server-7-1700000003000"]);
         let large = store.keep("a", 1, SystemTime::now(), &[("x", &[0; 101])]);
         assert!(matches!(large, Err(SnapshotError::TooLarge { bytes: 101, limit: 100 })), "{large:?}");
         store.keep("a", 1, SystemTime::now(), &[("x", &[0; 100])]).unwrap();
-        assert_eq!(folders(&store.path).len(), 1);
+        assert_eq!((ours(&store.path).len(), folders(&store.path).len()), (1, 1 + others.len()), "what is of others stays");
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct Recipe {
     pub modules: &'static [(&'static str, &'static str)],
     /// What the program is.
     pub main: Main,
+    /// Build tags, by comma.
+    pub tags: &'static str,
     /// What is changed in the first module.
     pub patch: Option<Patch>,
 }
@@ -89,7 +91,7 @@ impl Recipe {
                 "."
             }
         };
-        go(&["build", "-o", "program", package])?;
+        go(&["build", "-tags", self.tags, "-o", "program", package])?;
         Ok(directory.join("program"))
     }
 }

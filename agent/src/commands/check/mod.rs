@@ -75,16 +75,25 @@ fn watch(check: &Check, root: ProcRoot, subject: Subject, stop: &Stop) -> Result
     // A proof of a large heap takes seconds, and without two of them at the end it is not told who was lost.
     let last_begins = |looks: &Looks<_>| end.saturating_sub(looks.last_takes_ns(most).max(SHORTEST_LAST_NS));
     stop.end_by(end.saturating_add(LATE_NS));
-    let mut ended = false;
+    let (mut ended, mut refused) = (false, None);
     while !stop.is_told() && clock() < last_begins(&looks) {
-        if looks.look()? == Seen::Gone {
-            ended = true;
-            break;
+        match looks.look() {
+            Ok(Seen::Alive) => {}
+            Ok(Seen::Gone) => {
+                ended = true;
+                break;
+            }
+            // It could be read before, as until it gave itself other rights: what is known is written.
+            Err(error) if looks.censuses() > 0 => {
+                refused = Some(error.to_string());
+                break;
+            }
+            Err(error) => return Err(error.into()),
         }
         progress.show(|| (looks.goroutines(), looks.proofs(), looks.findings().len()));
         stop.wait_until(looks.next_ns().min(last_begins(&looks)));
     }
-    if !ended {
+    if !ended && refused.is_none() {
         looks.last();
     }
     progress.end();
@@ -93,7 +102,7 @@ fn watch(check: &Check, root: ProcRoot, subject: Subject, stop: &Stop) -> Result
     }
     let findings = looks.findings();
     // Who ends a watch early knows that it was short.
-    let untold = looks.untold().filter(|_| !ended && !stop.is_told());
+    let untold = refused.or_else(|| looks.untold().filter(|_| !ended && !stop.is_told()));
     progress.conclude(check.pid, &findings, untold.as_deref(), &looks.partly());
     Ok((findings, untold))
 }

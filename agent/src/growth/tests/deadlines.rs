@@ -53,3 +53,18 @@ fn turns_that_are_shorter_than_the_time_between_two_looks() {
         assert!(first.is_some_and(|(at, evidence)| at < 230.0 && evidence == Evidence::Live), "{first:?}");
     }
 }
+
+#[test]
+fn loops_that_begin_late_in_a_long_watch_are_told_as_soon_and_stay_told() {
+    // Somebody waits all the time, so that proofs were made, long ago.
+    let idle = || [Life::new(SITE + 1, 1.0, vec![Stretch::wait(1e6, RECEIVE, PLACE + 8, 3)])].into_iter();
+    for (seconds, from) in [(1.0, 3600.0), (5.0, 3600.0), (1.0, 900.0), (2.0, 7200.0)] {
+        let alone = |at: f64| Life::looping(SITE, at, vec![Stretch::wait(0.9, RECEIVE, PLACE, at.to_bits())], 1_000_000);
+        let lives: Vec<Life> = idle().chain(every(seconds, from, from + 600.0).map(alone)).collect();
+        let said = endless(&lives, from + 600.0, 5.0);
+        let told: Vec<f64> = said.iter().filter(|(_, said)| !said.suspects.is_empty()).map(|(at, _)| *at - from).collect();
+        let first = told.first().copied().unwrap_or(f64::MAX);
+        assert!((165.0..215.0).contains(&first), "one in {seconds} s: {first}");
+        assert!(said.iter().all(|(_, said)| said.cleared.is_empty()), "one in {seconds} s is told without a break");
+    }
+}

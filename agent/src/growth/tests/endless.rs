@@ -1,13 +1,13 @@
 //! Simulated histories in a watch without end: when something is said of them, and when no more.
 
+use goroscope_gobin::WaitReason;
+
 use super::{
     super::{Settings, Stretches, Watch},
     FOREVER, Life, PLACE, SELECT, SITE, SLEEP, Stretch, dead, dead_after, every, looping,
     simulation::{NIL, RECEIVE, chance, endless},
     stuck,
 };
-use goroscope_gobin::WaitReason;
-
 use crate::{
     growth::{Innocence, Said},
     model::{Evidence, Goroutine, GoroutineState, Proof, RuntimeAddress, Ticker, Waiter},

@@ -1,12 +1,12 @@
 //! Processes of which only a part is followed: of goroutines a sample, of what timers lead to not all. Nobody is accused for that.
 
+use goroscope_gobin::WaitReason;
+
 use super::{
     super::{Settings, Stretches, Watch},
     simulation::{CROWDED, RECEIVE},
     *,
 };
-use goroscope_gobin::WaitReason;
-
 use crate::model::{Goroutine, GoroutineState, Waiter};
 
 /// What is said after half a minute where five hundred are followed: by evidence, how many, each standing for how many.

@@ -112,8 +112,8 @@ fn begin(lives: &[Life], settings: Settings) -> Watch {
     watch
 }
 
-/// Watches these lives for so many seconds, with a census each `period` seconds and proofs when they are due, and two at the end, if there are any.
-/// `connections` are open from their second on.
+/// Watches these lives for so many seconds, with a census each `period` seconds and proofs when they are due; where there are any, two at
+/// the end. `connections` are open from their second on.
 pub(super) fn watch(lives: &[Life], connections: &[f64], seconds: f64, period: f64, settings: Settings) -> Vec<Suspect> {
     let mut watch = begin(lives, settings);
     watch.own_ends(START_NS, true, false);
