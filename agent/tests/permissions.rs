@@ -106,7 +106,7 @@ fn check_writes_what_it_knows_when_the_process_may_be_read_no_longer() {
     watch.args(["check", "--for", "10m", "--pid", &target.pid.to_string(), "--report", "-"]);
     let output = check(&mut watch, 1, &["may be more", "not permitted"]);
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(text.contains("shuts/main.go:13"), "{text}");
+    assert!(text.contains("shuts/main.go:14"), "{text}");
 }
 
 #[test]
