@@ -68,14 +68,14 @@ fn a_leak_is_an_event_and_an_alert_until_it_is_over() {
     let object = &event["involvedObject"];
     assert_eq!((object["kind"].as_str(), object["name"].as_str(), object["uid"].as_str()), (Some("Pod"), Some("web-0"), Some("0a1b")));
     let message = event["message"].as_str().unwrap();
-    assert!(message.contains("main.leak (leak/main.go:13)") && message.contains("main.leak.func1"), "{message}");
+    assert!(message.contains("main.leak (leak/main.go:15)") && message.contains("main.leak.func1"), "{message}");
 
     let alert = wait_for("the leak is proven to the Alertmanager", || {
         last_alerts(&alertmanager).into_iter().find(|alert| alert["labels"]["evidence"] == "proven")
     });
     let labels = json!({
         "alertname": "GoroscopeGoroutineLeak", "severity": "warning", "node": "node-1", "namespace": "shop", "pod": "web-0",
-        "container": "app", "process": "leak", "created_by": "main.leak", "site": "leak/main.go:13", "evidence": "proven",
+        "container": "app", "process": "leak", "created_by": "main.leak", "site": "leak/main.go:15", "evidence": "proven",
     });
     assert_eq!(alert["labels"], labels);
     assert!(agent.log().matches("the Alertmanager takes no alerts").count() == 1 && agent.log().contains("takes alerts again"));

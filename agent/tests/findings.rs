@@ -33,7 +33,7 @@ fn a_leaking_go_statement_is_named_and_forgotten_with_its_process() {
         // Two proofs are needed; before them it may be known by weaker evidence.
         let proven = [("pid", pid.as_str()), ("evidence", "proven")];
         let found = wait_for("the leak is proven", || agent.scrape().select("goroscope_findings", &proven).next().cloned());
-        let expected = [("kind", "goroutine_leak"), ("created_by", "main.leak"), ("site", "leak/main.go:13")];
+        let expected = [("kind", "goroutine_leak"), ("created_by", "main.leak"), ("site", "leak/main.go:15")];
         for (label, value) in expected {
             assert_eq!(found.labels[label], value, "Go {version}: {found:?}");
         }
@@ -42,7 +42,7 @@ fn a_leaking_go_statement_is_named_and_forgotten_with_its_process() {
         let kept: Vec<_> = fs::read_dir(agent.snapshots()).unwrap().map(|entry| entry.unwrap().path()).collect();
         let [folder] = &kept[..] else { panic!("one snapshot is kept: {kept:?}") };
         let text = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
-        assert!(text("findings.json").contains("leak/main.go:13") && text("goroutines.json").contains("main.leak.func1"));
+        assert!(text("findings.json").contains("leak/main.go:15") && text("goroutines.json").contains("main.leak.func1"));
         assert_eq!(fs::read(folder.join("stacks.pb.gz")).unwrap()[..2], [0x1f, 0x8b], "gzip");
         target.finish();
         wait_until("findings go with their process", || agent.scrape().sum("goroscope_findings", &[]).is_none());

@@ -10,6 +10,7 @@ mod common;
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
+    path::Path,
     process::{Command, Output, Stdio},
 };
 
@@ -89,6 +90,22 @@ fn check_needs_one_capability() {
     }
     check(&mut watch(MEMORY), 1, &[]);
     let text = fs::read_to_string(&report).unwrap();
+    assert!(text.contains("leak/main.go:"), "{text}");
+}
+
+#[test]
+fn check_writes_what_it_knows_when_the_process_may_be_read_no_longer() {
+    let directory = TempDir::new().unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let executable = directory.path().join("leak");
+    fs::copy(build("leak", NEWEST, Form::Plain).unwrap_or_else(|error| panic!("{error}")), &executable).unwrap();
+    // As nobody, whose processes may read each other.
+    let nobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups", executable.to_str().unwrap(), "12s"];
+    let target = Target::spawn(Path::new("setpriv"), &nobody);
+    let mut watch = with_rights(&directory, NONE);
+    watch.args(["check", "--for", "10m", "--pid", &target.pid.to_string(), "--report", "-"]);
+    let output = check(&mut watch, 1, &["may be more", "not permitted"]);
+    let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("leak/main.go:"), "{text}");
 }
 
