@@ -173,7 +173,8 @@ impl Watch {
         let mut standing = std::mem::take(&mut self.standing);
         let mut said = standing.look(&Judgement::new(self, self.tick(now_ns)));
         let tickers = self.ticker_suspects(now_ns);
-        said.tickers = standing.look_at_tickers(tickers, &self.tickers, self.proofs.len(), (now_ns, self.since_start(now_ns)));
+        let times = (self.tickers_until_ns(self.tick(now_ns)), self.since_start(now_ns));
+        said.tickers = standing.look_at_tickers(tickers, &self.tickers, self.proofs.len(), times);
         self.standing = standing;
         said
     }

@@ -118,13 +118,14 @@ impl Standing {
         Said { suspects: strongest(self.goroutines.values().cloned()), tickers: Vec::new(), cleared }
     }
 
-    /// The same of tickers, with what is found now: those that were found before stay as long as there are any.
+    /// The same of tickers, with what is found now: those that were found before stay as long as there are any. `until_ns`: who began later
+    /// is not among them yet.
     pub(super) fn look_at_tickers(
         &mut self,
         fresh: Vec<TickerSuspect>,
         tickers: &Tickers,
         proofs: usize,
-        (now_ns, watched_ns): (u64, u64),
+        (until_ns, watched_ns): (u64, u64),
     ) -> Vec<TickerSuspect> {
         let fresh: BTreeMap<u64, TickerSuspect> = fresh.into_iter().map(|suspect| (suspect.period_ns, suspect)).collect();
         for (period_ns, suspect) in &fresh {
@@ -133,7 +134,7 @@ impl Standing {
         self.tickers.retain(|period_ns, known| {
             let (all, born) = tickers.forgotten(*period_ns, proofs);
             (known.count, known.watched_ns) = (all.into(), watched_ns);
-            let seconds = Duration::from_nanos(now_ns.saturating_sub(known.since_ns).max(NS_PER_TICK)).as_secs_f64();
+            let seconds = Duration::from_nanos(until_ns.saturating_sub(known.since_ns).max(NS_PER_TICK)).as_secs_f64();
             known.slope = fresh.get(period_ns).map_or(f64::from(born) / seconds, |fresh| fresh.slope);
             all > 0
         });

@@ -95,7 +95,8 @@ impl Tickers {
             spread.grows(PARTS) && first.is_some_and(|first| youngest > first)
         };
         let suspects = periods.iter().filter(|(_, sums)| grows(sums)).map(|(period_ns, (spread, ..))| {
-            let seconds = f64::from(now.saturating_sub(start).max(1)) / f64::from(TICKS_PER_SECOND);
+            // Those who began after the last proof but one are not among them yet.
+            let seconds = f64::from(both(proofs, now).saturating_sub(start).max(1)) / f64::from(TICKS_PER_SECOND);
             TickerSuspect {
                 period_ns: *period_ns,
                 count: spread.count.into(),
@@ -110,7 +111,17 @@ impl Tickers {
     }
 }
 
+/// When the last proof but one began: it and the last know who began before.
+fn both(proofs: &[Tick], now: Tick) -> Tick {
+    proofs.iter().rev().nth(1).copied().unwrap_or(now)
+}
+
 impl Watch {
+    /// Up to when tickers have begun that can be called forgotten, ns.
+    pub(super) fn tickers_until_ns(&self, now: Tick) -> u64 {
+        self.started_ns.saturating_add(u64::from(both(&self.proofs, now)) * NS_PER_TICK)
+    }
+
     /// Which tickers are forgotten, as far as can be said now: of each period those of the longest stretch of time in which they show.
     #[must_use]
     pub fn ticker_suspects(&self, now_ns: u64) -> Vec<TickerSuspect> {

@@ -48,10 +48,11 @@ pub(super) struct Runtime {
     pub(super) goroutines: u64,
 }
 
-/// A `go` statement that leaks, and how that is known.
+/// A `go` statement whose goroutines leak, or a function whose tickers do (`kind`: "ticker"), and how that is known.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Finding {
+    pub(super) kind: String,
     pub(super) creation_site: String,
     pub(super) creation_function: String,
     pub(super) wait_reason: String,

@@ -148,17 +148,22 @@ fn estimate(Count { value, low, high }: Count) -> String {
     format!("~{} [{}, {}]", about(value), about(low), about(high))
 }
 
-/// Which `go` statement leaks, where its goroutines wait, and how the agent knows.
+/// What leaks, where its goroutines wait, and how the agent knows.
 pub(super) fn leak(finding: &Finding) -> String {
-    let Finding { creation_function, creation_site, wait_reason, blocking_function, blocking_site, count, slope, evidence } = finding;
+    let Finding { kind, creation_function, creation_site, wait_reason, blocking_function, blocking_site, count, slope, evidence } = finding;
+    let (count, growth) = (exact(*count), rate(*slope));
+    if kind == "ticker" {
+        let text = format!(
+            "{evidence}: {creation_function} {creation_site} starts tickers that nobody can stop any more: {count}, {growth} more each second"
+        );
+        return printable(&text, 300);
+    }
     let place = match (blocking_function, blocking_site) {
         (Some(function), Some(site)) => format!("{function} {site} ({wait_reason})"),
         _ => wait_reason.clone(),
     };
     let text = format!(
-        "{evidence}: the `go` statement in {creation_function} {creation_site}: {} goroutines in {place}, {} more each second",
-        exact(*count),
-        rate(*slope)
+        "{evidence}: the `go` statement in {creation_function} {creation_site}: {count} goroutines in {place}, {growth} more each second"
     );
     printable(&text, 300)
 }

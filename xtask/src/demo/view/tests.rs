@@ -39,7 +39,8 @@ fn leaky() -> Process {
         ],
     );
     leaky.runtime = Some(Runtime { goroutines: 245, ..Runtime::default() });
-    leaky.findings = vec![Finding {
+    let goroutines = Finding {
+        kind: "goroutine_leak".into(),
         creation_site: "leaky/main.go:35".into(),
         creation_function: "main.handle".into(),
         wait_reason: "chan receive".into(),
@@ -48,7 +49,17 @@ fn leaky() -> Process {
         count: 238,
         slope: 20.0,
         evidence: "proven".into(),
-    }];
+    };
+    let tickers = Finding {
+        kind: "ticker".into(),
+        creation_site: "leaky/main.go:50".into(),
+        creation_function: "main.refresh".into(),
+        count: 57,
+        slope: 5.0,
+        evidence: "proven".into(),
+        ..Finding::default()
+    };
+    leaky.findings = vec![goroutines, tickers];
     leaky.sites =
         vec![site("goroutine", "main.handle", 35, 240), site("timer", "main.refresh", 50, 60), site("map", "main.remember", 56, 9)];
     leaky
@@ -89,6 +100,7 @@ a?[2J                  9  1.26.8           -         -        -         -       
 
 What that tells
   LEAK    leaky 10: proven: the `go` statement in main.handle leaky/main.go:35: 238 goroutines in main.notify leaky/main.go:43 (chan receive), 20.0 more each second
+  LEAK    leaky 10: proven: main.refresh leaky/main.go:50 starts tickers that nobody can stop any more: 57, 5.0 more each second
   TIMERS  leaky 10: main.refresh leaky/main.go:50 started 60 timers or tickers; 0 were stopped, 0 fired, and 5.0 more each second
   maps    leaky 10: main.remember leaky/main.go:56 makes most of ~360k [331k, 390k] map writes, ~30.0k a second
   fine    wellbehaved 11: of 1,200 goroutines 1,199 ended; of 1,200 timers 1,150 were stopped and 50 fired";
