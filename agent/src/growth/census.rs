@@ -11,6 +11,7 @@ use super::{
     connections::Connections,
     followed,
     member::{Member, SYSCALL},
+    threshold,
 };
 use crate::model::{Asleep, Goroutine, GoroutineState, RuntimeAddress};
 
@@ -58,7 +59,7 @@ impl Watch {
                 member.census = census;
                 if member.runs > 1 && !member.at_start() && !self.reasons.is_outside(reason) {
                     let longest = self.groups.get_site(member.site).map_or(0, |site| site.longest_life);
-                    let is_old = now.saturating_sub(member.born) > longest.saturating_mul(2).saturating_add(slack);
+                    let is_old = now.saturating_sub(member.born) > threshold(longest, slack);
                     self.looping.see(is_old, self.proofs.last() >= Some(&member.born));
                 }
                 if member.seq == goroutine.seq && member.reason == reason {

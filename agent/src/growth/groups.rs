@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Watch, member::Tick};
+use super::{Watch, member::Tick, threshold};
 use crate::model::RuntimeAddress;
 
 /// `go` statements of one program: large ones have some thousands.
@@ -156,7 +156,7 @@ impl Groups {
     /// Somebody has waited there for `lasted`, and a little less than `slack` more; `seen`: in a proof too.
     pub(super) fn waits(&mut self, group: u32, lasted: Tick, slack: Tick, seen: bool) {
         let Some(group) = self.get_mut(group) else { return };
-        if lasted > group.longest_wait.saturating_mul(2).saturating_add(slack) {
+        if lasted > threshold(group.longest_wait, slack) {
             let count = if seen { &mut group.seen } else { &mut group.unseen };
             *count = count.saturating_add(1);
         }

@@ -170,10 +170,10 @@ impl Watch {
 
     /// What can be said now, by what was said before: what stood stands until its goroutines are gone, or found innocent.
     pub fn look(&mut self, now_ns: u64) -> Said {
-        let mut standing = std::mem::take(&mut self.standing);
-        let mut said = standing.look(&Judgement::new(self, self.tick(now_ns)));
+        let (mut standing, now) = (std::mem::take(&mut self.standing), self.tick(now_ns));
+        let mut said = standing.look(&Judgement::new(self, now));
         let tickers = self.ticker_suspects(now_ns);
-        let times = (self.tickers_until_ns(self.tick(now_ns)), self.since_start(now_ns));
+        let times = (self.tickers_until_ns(now), self.since_start(now_ns));
         said.tickers = standing.look_at_tickers(tickers, &self.tickers, self.proofs.len(), times);
         self.standing = standing;
         said
@@ -227,8 +227,13 @@ impl Watch {
 
     /// Older than this is older than twice what was seen to end.
     fn threshold(&self, longest: Tick) -> Tick {
-        longest.saturating_mul(2).saturating_add(self.slack())
+        threshold(longest, self.slack())
     }
+}
+
+/// The same, where what was seen to end may have been longer by `slack`.
+const fn threshold(longest: Tick, slack: Tick) -> Tick {
+    longest.saturating_mul(2).saturating_add(slack)
 }
 
 fn tick(ns: u64) -> Tick {

@@ -35,7 +35,6 @@ pub(super) struct Walk<'a> {
     steps: usize,
     /// For how many numbers an object was looked into, with so many steps left.
     crowds: HashMap<(u64, usize), u8>,
-    crowded: bool,
     /// How many are for each number.
     counts: HashMap<usize, usize>,
     known: HashSet<(usize, u64)>,
@@ -53,7 +52,6 @@ impl<'a> Walk<'a> {
             left,
             steps: bounds.steps,
             crowds: HashMap::new(),
-            crowded: false,
             counts: HashMap::new(),
             known: HashSet::new(),
             told: HashSet::new(),
@@ -78,7 +76,6 @@ impl<'a> Walk<'a> {
         }
         let at = (object.from, self.steps);
         let crowd = self.crowds.get(&at).copied().unwrap_or_default();
-        self.crowded |= crowd >= MANY;
         if crowd >= MANY || !self.known.insert((of, object.from)) {
             return;
         }
@@ -102,9 +99,9 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Whether something was not looked into for all who lead there, as they are many.
-    pub(super) const fn is_crowded(&self) -> bool {
-        self.crowded
+    /// Whether something may not have been looked into for all who lead there, as they are many.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.crowds.values().any(|crowd| *crowd >= MANY)
     }
 
     /// Whether all was followed, as far as the bounds go.

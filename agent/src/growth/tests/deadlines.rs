@@ -1,7 +1,9 @@
 //! Loops whose lives a timer ends, however short their turns are.
 
 use super::{
-    Life, PLACE, SELECT, SITE, Stretch, check, check_found, every,
+    Life, PLACE, SELECT, SITE, Stretch, check, check_found,
+    endless::check_innocent,
+    every,
     simulation::{RECEIVE, endless},
 };
 use crate::model::Evidence;
@@ -14,6 +16,11 @@ fn until(turn: f64, deadline: f64) -> impl Fn(f64) -> Life {
         let stretch = |(timer, seconds)| Stretch { timer, ..Stretch::wait(seconds, SELECT, PLACE, born.to_bits()) };
         Life::new(SITE, born, turns.map(stretch).collect())
     }
+}
+
+/// Loops for ever, of 0.9 s a turn, on channels of its own.
+fn alone(born: f64) -> Life {
+    Life::looping(SITE, born, vec![Stretch::wait(0.9, RECEIVE, PLACE, born.to_bits())], 1_000_000)
 }
 
 #[test]
@@ -40,14 +47,10 @@ fn a_deadline_that_outlasts_the_turns() {
 
 #[test]
 fn turns_that_are_shorter_than_the_time_between_two_looks() {
+    check_innocent("deadlines of ten minutes", every(2.0, 0.5, 400.0).map(until(0.9, 600.0)), 400.0);
+    let worker = |at| Life::looping(SITE, at, vec![Stretch::wait(0.9, RECEIVE, PLACE, 7)], 1000);
+    check_innocent("workers of one queue", every(2.0, 0.5, 400.0).map(worker), 400.0);
     for period in [1.0, 5.0] {
-        let lives: Vec<Life> = every(2.0, 0.5, 400.0).map(until(0.9, 600.0)).collect();
-        let said = endless(&lives, 400.0, period);
-        assert!(said.iter().all(|(_, said)| said.suspects.is_empty()), "deadlines of ten minutes, looked at each {period} s");
-        let worker = |at| Life::looping(SITE, at, vec![Stretch::wait(0.9, RECEIVE, PLACE, 7)], 1000);
-        let said = endless(&every(2.0, 0.5, 400.0).map(worker).collect::<Vec<_>>(), 400.0, period);
-        assert!(said.iter().all(|(_, said)| said.suspects.is_empty()), "workers of one queue, looked at each {period} s");
-        let alone = |at: f64| Life::looping(SITE, at, vec![Stretch::wait(0.9, RECEIVE, PLACE, at.to_bits())], 1_000_000);
         let said = endless(&every(2.0, 0.5, 400.0).map(alone).collect::<Vec<_>>(), 400.0, period);
         let first = said.iter().find(|(_, said)| !said.suspects.is_empty()).map(|(at, said)| (*at, said.suspects[0].evidence));
         assert!(first.is_some_and(|(at, evidence)| at < 230.0 && evidence == Evidence::Live), "{first:?}");
@@ -59,7 +62,6 @@ fn loops_that_begin_late_in_a_long_watch_are_told_as_soon_and_stay_told() {
     // Somebody waits all the time, so that proofs were made, long ago.
     let idle = || [Life::new(SITE + 1, 1.0, vec![Stretch::wait(1e6, RECEIVE, PLACE + 8, 3)])].into_iter();
     for (seconds, from) in [(1.0, 3600.0), (5.0, 3600.0), (1.0, 900.0), (2.0, 7200.0)] {
-        let alone = |at: f64| Life::looping(SITE, at, vec![Stretch::wait(0.9, RECEIVE, PLACE, at.to_bits())], 1_000_000);
         let lives: Vec<Life> = idle().chain(every(seconds, from, from + 600.0).map(alone)).collect();
         let said = endless(&lives, from + 600.0, 5.0);
         let told: Vec<f64> = said.iter().filter(|(_, said)| !said.suspects.is_empty()).map(|(at, _)| *at - from).collect();

@@ -1,16 +1,14 @@
 //! Simulated histories in a watch without end: when something is said of them, and when no more.
 
-use goroscope_gobin::WaitReason;
-
 use super::{
     super::{Settings, Stretches, Watch},
     FOREVER, Life, PLACE, SELECT, SITE, SLEEP, Stretch, dead, dead_after, every, looping,
-    simulation::{NIL, RECEIVE, chance, endless},
+    simulation::{NIL, RECEIVE, chance, endless, lost, receiving},
     stuck,
 };
 use crate::{
     growth::{Innocence, Said},
-    model::{Evidence, Goroutine, GoroutineState, Proof, RuntimeAddress, Ticker, Waiter},
+    model::{Evidence, Proof, RuntimeAddress, Ticker},
 };
 
 const HOUR: f64 = 3600.0;
@@ -51,7 +49,7 @@ fn check_found(name: &str, lives: impl IntoIterator<Item = Life>, expected: Evid
 }
 
 /// That nothing is ever said.
-fn check_innocent(name: &str, lives: impl IntoIterator<Item = Life>, seconds: f64) {
+pub(super) fn check_innocent(name: &str, lives: impl IntoIterator<Item = Life>, seconds: f64) {
     let lives: Vec<Life> = lives.into_iter().collect();
     for period in [1.0, 5.0] {
         assert_eq!(history(&lives, seconds, period), [], "{name}, looked at each {period} s");
@@ -362,7 +360,7 @@ fn how_fast_a_leak_grows_is_told_between_two_proofs_too() {
 
 #[test]
 fn days_of_proofs_one_soon_after_another() {
-    let (mut watch, mut goid, mut lost) =
+    let (mut watch, mut goid, mut all) =
         (Watch::new(0, Settings { stretches: Some(Stretches::default()), ..Settings::default() }), 0, Vec::new());
     // One more is lost each 500 proofs, with a ticker.
     for number in 0..26_000_u64 {
@@ -370,19 +368,17 @@ fn days_of_proofs_one_soon_after_another() {
         watch.begin_census(ns);
         if number % 500 == 1 {
             goid += 1;
-            lost.push(goid);
+            all.push(goid);
         }
-        for goid in &lost {
-            let wait = WaitReason::of(27, RECEIVE);
-            watch.see(&Goroutine { wait, created_at: RuntimeAddress(SITE), ..Goroutine::bare(*goid, GoroutineState::Waiting) });
+        for goid in &all {
+            watch.see(&receiving(*goid));
         }
         watch.end_census();
-        let waiter = |goid: &u64| (*goid, Waiter { unreachable: true, objects: vec![RuntimeAddress(*goid)], ..Waiter::default() });
         let ticker = |goid: &u64| Ticker { channel: RuntimeAddress(*goid), period_ns: 1_000_000_000, unreachable: true };
-        let (waiters, tickers) = (lost.iter().map(waiter).collect(), lost.iter().map(ticker).collect());
+        let (waiters, tickers) = (all.iter().copied().map(lost).collect(), all.iter().map(ticker).collect());
         watch.proof(&Proof { began_ns: ns, ended_ns: ns, waiters, tickers, ..Proof::default() }, 0);
         if number > 10_000 && number % 64 == 0 {
-            let (said, many) = (watch.look(ns), u64::try_from(lost.len()).unwrap());
+            let (said, many) = (watch.look(ns), u64::try_from(all.len()).unwrap());
             let found: Vec<_> = said.suspects.iter().map(|suspect| (suspect.evidence, suspect.count)).collect();
             assert_eq!(found, [(Evidence::Proven, many)], "after {number} proofs");
             let tickers: Vec<u64> = said.tickers.iter().map(|suspect| suspect.count).collect();

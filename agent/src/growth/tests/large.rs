@@ -1,13 +1,11 @@
 //! Processes of which only a part is followed: of goroutines a sample, of what timers lead to not all. Nobody is accused for that.
 
-use goroscope_gobin::WaitReason;
-
 use super::{
     super::{Settings, Stretches, Watch},
-    simulation::{CROWDED, RECEIVE},
+    simulation::{CROWDED, lost, receiving},
     *,
 };
-use crate::model::{Goroutine, GoroutineState, Waiter};
+use crate::model::{Goroutine, GoroutineState};
 
 /// What is said after half a minute where five hundred are followed: by evidence, how many, each standing for how many.
 fn sampled(lives: impl IntoIterator<Item = Life>, connections: &[f64]) -> Vec<(Evidence, u64, u64)> {
@@ -43,13 +41,11 @@ fn who_has_become_few_again_is_followed_whole() {
         let leak = (400..second).step_by(5).map(|second| 10_000 + second);
         let there: Vec<u64> = (1..50_u64).chain(burst).chain(leak.clone()).collect();
         for goid in there {
-            let wait = WaitReason::of(27, RECEIVE);
-            watch.see(&Goroutine { wait, created_at: RuntimeAddress(SITE), ..Goroutine::bare(goid, GoroutineState::Waiting) });
+            watch.see(&receiving(goid));
         }
         watch.end_census();
-        let waiter = |goid: u64| (goid, Waiter { unreachable: true, objects: vec![RuntimeAddress(goid)], ..Waiter::default() });
         if second % 10 == 0 {
-            watch.proof(&Proof { began_ns: ns, ended_ns: ns, waiters: leak.map(waiter).collect(), ..Proof::default() }, 0);
+            watch.proof(&Proof { began_ns: ns, ended_ns: ns, waiters: leak.map(lost).collect(), ..Proof::default() }, 0);
         }
         let said = watch.look(ns);
         match second {

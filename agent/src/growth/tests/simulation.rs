@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use goroscope_gobin::WaitReason;
 
+use super::SITE;
 use crate::{
     growth::{Said, Settings, Stretches, Watch},
     model::{Asleep, Goroutine, GoroutineState, Proof, RuntimeAddress, Suspect, Waiter},
@@ -151,6 +152,16 @@ pub(super) fn chance(number: u32) -> f64 {
     let mixed = (u64::from(number) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     f64::from((mixed >> 40) as u32) / f64::from(1_u32 << 24)
+}
+
+/// One who receives.
+pub(super) fn receiving(goid: u64) -> Goroutine {
+    Goroutine { wait: WaitReason::of(27, RECEIVE), created_at: RuntimeAddress(SITE), ..Goroutine::bare(goid, GoroutineState::Waiting) }
+}
+
+/// What a proof says of one who waits for what nobody else has.
+pub(super) fn lost(goid: u64) -> (u64, Waiter) {
+    (goid, Waiter { unreachable: true, objects: vec![RuntimeAddress(goid)], ..Waiter::default() })
 }
 
 fn census(watch: &mut Watch, lives: &[Life], now: f64) {
